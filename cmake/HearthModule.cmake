@@ -1,0 +1,28 @@
+# One module of src/ is one static library `hearth_<name>`; what it may link is the include table
+# of docs/ARCHITECTURE.md, which tools/tidy checks.
+
+# hearth_module(NAME SOURCES a.cc … [LINK lib …])
+function(hearth_module name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_library(hearth_${name} STATIC ${ARG_SOURCES})
+  target_include_directories(hearth_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(hearth_${name} PUBLIC ${ARG_LINK})
+endfunction()
+
+# hearth_test(NAME SOURCES a.cc … [LINK lib …] [LABELS label …] [TIMEOUT seconds])
+# A GoogleTest program, run as one ctest from the root of the source tree.
+function(hearth_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS fast)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+                       SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+endfunction()
