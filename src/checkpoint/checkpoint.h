@@ -1,0 +1,64 @@
+// A Hugging Face model folder: its mapped safetensors files and its JSON files, validated once.
+//
+// The folder holds either `model.safetensors` or `model.safetensors.index.json` with the shards it
+// names. Opening checks every shard's header (offsets, overlaps, dtypes, shapes, duplicate names,
+// exact cover of the data section) and that index and shards agree, and reads no tensor data.
+#pragma once
+
+#include <filesystem>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "os/mapped_file.h"
+#include "tensor/tensor_view.h"
+
+namespace hearth {
+
+/// One tensor of a checkpoint. `name` and `view` are valid as long as the Checkpoint.
+struct CheckpointTensor {
+  std::string name;
+  TensorView view;
+  uint32_t shard = 0;  // index into Checkpoint::shards()
+};
+
+struct CheckpointShard {
+  std::filesystem::path path;
+  uint64_t file_bytes = 0;
+  uint64_t tensor_count = 0;
+  uint64_t tensor_bytes = 0;
+};
+
+class Checkpoint {
+ public:
+  /// Maps and validates the folder. Throws LoadError.
+  explicit Checkpoint(const std::filesystem::path& directory);
+
+  const std::filesystem::path& directory() const { return directory_; }
+  std::span<const CheckpointShard> shards() const { return shards_; }
+
+  /// All tensors, sorted by name.
+  std::span<const CheckpointTensor> tensors() const { return tensors_; }
+
+  /// The tensor, or null.
+  const CheckpointTensor* find(std::string_view name) const;
+
+  /// The tensor's view; throws LoadError when it is absent or its shape differs. A dimension of −1
+  /// matches any size. dtypes lists the ones that are acceptable (empty: any).
+  TensorView require(std::string_view name, std::initializer_list<int64_t> shape,
+                     std::initializer_list<DType> dtypes = {}) const;
+
+  /// The file that holds the tensor, for error messages; the folder when it is absent.
+  std::filesystem::path file_of(std::string_view name) const;
+
+ private:
+  std::filesystem::path directory_;
+  std::vector<CheckpointShard> shards_;
+  std::vector<MappedFile> files_;  // parallel to shards_
+  std::vector<CheckpointTensor> tensors_;
+};
+
+}  // namespace hearth
