@@ -23,7 +23,34 @@
 namespace hearth::avx512 {
 namespace {
 
-constexpr int64_t kPanelVectors = 16;
+/// Accumulator vectors of a panel, and the most vectors of rows it has: 12 KiB of float sums at most.
+constexpr int64_t kPanelSums = 16 * kMaxTileTokens;
+constexpr int64_t kPanelVectors = 32;
+
+/// Walks over the words of the next block row by row, whatever the shape of the tiles: what memory
+/// sees are long pieces of a row. Into the second-level cache: of those requests more can be under
+/// way than of requests for the first level (Zen 4: twice the bandwidth for one token).
+struct Prefetcher {
+  const uint32_t* at = nullptr;
+  int64_t column = 0;   // in vectors
+  int64_t columns = 0;  // of the panel
+  int64_t stride = 0;   // words of a matrix row
+
+  template <int V>
+  inline __attribute__((always_inline)) void step() {
+#pragma GCC unroll 16
+    for (int i = 0; i < V; ++i) {
+      _mm_prefetch(reinterpret_cast<const char*>(at + i * kLanes), _MM_HINT_T1);
+    }
+    at += V * kLanes;
+    column += V;
+    if (column >= columns) {
+      at += stride - column * kLanes;
+      column = 0;
+    }
+  }
+};
+
 
 /// One block of inputs of one panel, and the panel's float sums.
 struct BlockWork {
@@ -42,7 +69,8 @@ struct BlockWork {
 
 /// Vectors [v, v + V) of the panel.
 template <int kBits, int M, int V>
-inline __attribute__((always_inline)) void block_vectors(const BlockWork& work, int64_t v) {
+inline __attribute__((always_inline)) void block_vectors(const BlockWork& work, int64_t v,
+                                                         Prefetcher& prefetcher) {
   const int64_t stride = work.matrix->rows;
   const int64_t n = work.first_row + v * kLanes;
   __mmask16 lanes[V];
@@ -61,14 +89,13 @@ inline __attribute__((always_inline)) void block_vectors(const BlockWork& work, 
   }
   const __m512i nibbles = _mm512_set1_epi32(0x0F0F0F0F);
   const uint32_t* w = work.weights + v * kLanes;
-  const uint32_t* next = work.prefetch + v * kLanes;
   const int32_t* a = work.words;
   for (int64_t r = 0; r < work.word_rows; ++r) {
+    prefetcher.step<V>();
     __m512i low[V];
     __m512i high[V];
 #pragma GCC unroll 16
     for (int i = 0; i < V; ++i) {
-      _mm_prefetch(reinterpret_cast<const char*>(next + i * kLanes), _MM_HINT_T0);
       low[i] = _mm512_maskz_loadu_epi32(lanes[i], w + i * kLanes);
       if constexpr (kBits == 4) {
         high[i] = _mm512_and_si512(_mm512_srli_epi32(low[i], 4), nibbles);
@@ -90,7 +117,6 @@ inline __attribute__((always_inline)) void block_vectors(const BlockWork& work, 
       }
     }
     w += stride;
-    next += stride;
     a += (kBits == 4 ? 2 : 1) * M;
   }
 #pragma GCC unroll 16
@@ -109,16 +135,18 @@ inline __attribute__((always_inline)) void block_vectors(const BlockWork& work, 
 
 /// Vectors at once for M tokens.
 constexpr int tile_vectors(int tokens) {
-  return tokens == 1 ? 8 : tokens <= 3 ? 4 : tokens <= 5 ? 3 : 2;
+  return tokens == 1 ? 16 : tokens <= 3 ? 4 : tokens == 4 ? 3 : tokens <= 8 ? 2 : 1;
 }
 
 template <int kBits, int M>
 void block_panel(const BlockWork& work) {
   constexpr int V = tile_vectors(M);
   const int64_t vectors = (work.panel_rows + kLanes - 1) / kLanes;
+  Prefetcher prefetcher{
+      .at = work.prefetch, .columns = vectors, .stride = work.matrix->rows};
   int64_t v = 0;
-  for (; v + V <= vectors; v += V) block_vectors<kBits, M, V>(work, v);
-  for (; v < vectors; ++v) block_vectors<kBits, M, 1>(work, v);
+  for (; v + V <= vectors; v += V) block_vectors<kBits, M, V>(work, v, prefetcher);
+  for (; v < vectors; ++v) block_vectors<kBits, M, 1>(work, v, prefetcher);
 }
 
 template <int kBits>
@@ -146,14 +174,15 @@ void store_panel(const BlockWork& work, int tokens, int64_t from, const ProductO
 template <int kBits>
 void product(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
              const ActivationTile& input, const ProductOutput& output) {
-  alignas(64) float totals[kPanelVectors * kMaxTileTokens * kLanes];
+  alignas(64) float totals[kPanelSums * kLanes];
   const uint32_t* weights = static_cast<const uint32_t*>(matrix.weights);
   const int64_t word_rows = input.block * kBits / 32;
   const int64_t blocks = matrix.cols / input.block;
   const int64_t block_words = input.block / 4 * input.tokens;
-  for (int64_t n = row_begin; n < row_end; n += kPanelVectors * kLanes) {
-    const int64_t left = row_end - n;
-    const int64_t rows = left < kPanelVectors * kLanes ? left : kPanelVectors * kLanes;
+  const int64_t most = kPanelSums / input.tokens;
+  const int64_t panel_rows = (most < kPanelVectors ? most : kPanelVectors) * kLanes;
+  for (int64_t n = row_begin; n < row_end; n += panel_rows) {
+    const int64_t rows = row_end - n < panel_rows ? row_end - n : panel_rows;
     BlockWork work{.matrix = &matrix, .word_rows = word_rows, .first_row = n, .panel_rows = rows,
                    .totals = totals};
     for (int64_t i = 0; i < (rows + kLanes - 1) / kLanes * input.tokens; ++i) {
