@@ -124,8 +124,8 @@ void mix_values(const HeadGroup& group, const float (&weights)[kHeads][kKvPageTo
 #pragma GCC unroll 4
       for (int h = 0; h < kHeads; ++h) {
         const float* output = block.output + group.head(h) * block.head_dim + d + j * kLanes;
-        mixed[h][j] = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes[j], output),
-                                    _mm512_set1_ps(rescale[h]));
+        mixed[h][j] =
+            _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes[j], output), _mm512_set1_ps(rescale[h]));
       }
     }
     for (int64_t t = 0; t < block.tokens; ++t) {

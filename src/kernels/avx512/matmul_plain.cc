@@ -49,9 +49,9 @@ inline __attribute__((always_inline)) void add_products(const typename Weights::
 
 /// R output rows of M tokens.
 template <typename Weights, int M, int R>
-inline __attribute__((always_inline)) void tile(const typename Weights::Element* rows,
-                                                int64_t cols, const float* const* x,
-                                                float* output, int64_t output_stride) {
+inline __attribute__((always_inline)) void tile(const typename Weights::Element* rows, int64_t cols,
+                                                const float* const* x, float* output,
+                                                int64_t output_stride) {
   __m512 sums[R][M];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
@@ -77,12 +77,10 @@ void rows_of_tokens(const void* weights, int64_t cols, int64_t row_begin, int64_
   const auto* elements = static_cast<const typename Weights::Element*>(weights);
   int64_t n = row_begin;
   for (; n + R <= row_end; n += R) {
-    tile<Weights, M, R>(elements + n * cols, cols, x, output.values + n - row_begin,
-                        output.stride);
+    tile<Weights, M, R>(elements + n * cols, cols, x, output.values + n - row_begin, output.stride);
   }
   for (; n < row_end; ++n) {
-    tile<Weights, M, 1>(elements + n * cols, cols, x, output.values + n - row_begin,
-                        output.stride);
+    tile<Weights, M, 1>(elements + n * cols, cols, x, output.values + n - row_begin, output.stride);
   }
 }
 
