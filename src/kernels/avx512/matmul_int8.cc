@@ -40,7 +40,7 @@ struct Prefetcher {
   int64_t stride = 0;   // words of a matrix row
 
   template <int V>
-  inline __attribute__((always_inline)) void step() {
+  HEARTH_INLINE void step() {
 #pragma GCC unroll 16
     for (int i = 0; i < V; ++i) {
       _mm_prefetch(reinterpret_cast<const char*>(at + i * kLanes), _MM_HINT_T1);
@@ -69,29 +69,64 @@ struct BlockWork {
   float* totals = nullptr;         // [vectors of the panel][tokens][16]
 };
 
-/// Vectors [v, v + V) of the panel.
+/// The start values −z·Σa of the sums of V vectors.
 template <int kBits, int M, int V>
-inline __attribute__((always_inline)) void block_vectors(const BlockWork& work, int64_t v,
-                                                         Prefetcher& prefetcher) {
-  const int64_t stride = work.matrix->rows;
-  const int64_t n = work.first_row + v * kLanes;
-  __mmask16 lanes[V];
-  __m512i acc[V][M];
+HEARTH_INLINE void start_sums(const BlockWork& work, int64_t v, __m512i (&acc)[V][M]) {
 #pragma GCC unroll 16
   for (int i = 0; i < V; ++i) {
-    const int64_t left = work.panel_rows - (v + i) * kLanes;
-    lanes[i] = first_lanes(left);
-    const __m512i zeros =
-        load_zeros<kBits>(*work.matrix, work.group, n + i * kLanes, left < kLanes ? left : kLanes);
+    const int64_t at = (v + i) * kLanes;
+    const int64_t left = work.panel_rows - at;
+    const __m512i zeros = load_zeros<kBits>(*work.matrix, work.group, work.first_row + at,
+                                            left < kLanes ? left : kLanes);
     const __m512i negative = _mm512_sub_epi32(_mm512_setzero_si512(), zeros);
 #pragma GCC unroll 16
     for (int t = 0; t < M; ++t) {
       acc[i][t] = _mm512_mullo_epi32(negative, _mm512_set1_epi32(work.sums[t]));
     }
   }
+}
+
+/// Adds the products of V operands with one word of activations of each token.
+template <int M, int V>
+HEARTH_INLINE void add_products(const __m512i (&weights)[V], const int32_t* words,
+                                __m512i (&acc)[V][M]) {
+#pragma GCC unroll 16
+  for (int t = 0; t < M; ++t) {
+    const __m512i x = _mm512_set1_epi32(words[t]);
+#pragma GCC unroll 16
+    for (int i = 0; i < V; ++i) acc[i][t] = _mm512_dpbusd_epi32(acc[i][t], weights[i], x);
+  }
+}
+
+/// totals += scale of the weights · scale of the activations · sum.
+template <int M, int V>
+HEARTH_INLINE void scale_sums(const BlockWork& work, int64_t v, const __mmask16 (&lanes)[V],
+                              const __m512i (&acc)[V][M]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < V; ++i) {
+    const __m512 scales =
+        load_scales(*work.matrix, work.group, work.first_row + (v + i) * kLanes, lanes[i]);
+    float* totals = work.totals + (v + i) * M * kLanes;
+#pragma GCC unroll 16
+    for (int t = 0; t < M; ++t) {
+      const __m512 scale = _mm512_mul_ps(scales, _mm512_set1_ps(work.scales[t]));
+      const __m512 total = _mm512_load_ps(totals + t * kLanes);
+      _mm512_store_ps(totals + t * kLanes,
+                      _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(acc[i][t]), total));
+    }
+  }
+}
+
+/// Vectors [v, v + V) of the panel.
+template <int kBits, int M, int V>
+HEARTH_INLINE void block_vectors(const BlockWork& work, int64_t v, Prefetcher& prefetcher) {
+  __mmask16 lanes[V];
+  for (int i = 0; i < V; ++i) lanes[i] = first_lanes(work.panel_rows - (v + i) * kLanes);
+  __m512i acc[V][M];
+  start_sums<kBits, M, V>(work, v, acc);
   const __m512i nibbles = _mm512_set1_epi32(0x0F0F0F0F);
   const uint32_t* w = work.weights + v * kLanes;
-  const int32_t* a = work.words;
+  const int32_t* words = work.words;
   for (int64_t r = 0; r < work.word_rows; ++r) {
     prefetcher.step<V>();
     __m512i low[V];
@@ -104,35 +139,12 @@ inline __attribute__((always_inline)) void block_vectors(const BlockWork& work, 
         low[i] = _mm512_and_si512(low[i], nibbles);
       }
     }
-#pragma GCC unroll 16
-    for (int t = 0; t < M; ++t) {
-      const __m512i x = _mm512_set1_epi32(a[t]);
-#pragma GCC unroll 16
-      for (int i = 0; i < V; ++i) acc[i][t] = _mm512_dpbusd_epi32(acc[i][t], low[i], x);
-    }
-    if constexpr (kBits == 4) {
-#pragma GCC unroll 16
-      for (int t = 0; t < M; ++t) {
-        const __m512i x = _mm512_set1_epi32(a[M + t]);
-#pragma GCC unroll 16
-        for (int i = 0; i < V; ++i) acc[i][t] = _mm512_dpbusd_epi32(acc[i][t], high[i], x);
-      }
-    }
-    w += stride;
-    a += (kBits == 4 ? 2 : 1) * M;
+    add_products<M, V>(low, words, acc);
+    if constexpr (kBits == 4) add_products<M, V>(high, words + M, acc);
+    w += work.matrix->rows;
+    words += (kBits == 4 ? 2 : 1) * M;
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < V; ++i) {
-    const __m512 scales = load_scales(*work.matrix, work.group, n + i * kLanes, lanes[i]);
-    float* totals = work.totals + (v + i) * M * kLanes;
-#pragma GCC unroll 16
-    for (int t = 0; t < M; ++t) {
-      const __m512 scale = _mm512_mul_ps(scales, _mm512_set1_ps(work.scales[t]));
-      const __m512 total = _mm512_load_ps(totals + t * kLanes);
-      _mm512_store_ps(totals + t * kLanes,
-                      _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(acc[i][t]), total));
-    }
-  }
+  scale_sums<M, V>(work, v, lanes, acc);
 }
 
 /// Vectors at once for M tokens.

@@ -32,10 +32,8 @@ struct F32Weights {
 };
 
 template <typename Weights, int M, int R>
-inline __attribute__((always_inline)) void add_products(const typename Weights::Element* rows,
-                                                        int64_t cols, int64_t k, __mmask16 lanes,
-                                                        const float* const* x,
-                                                        __m512 (&sums)[R][M]) {
+HEARTH_INLINE void add_products(const typename Weights::Element* rows, int64_t cols, int64_t k,
+                                __mmask16 lanes, const float* const* x, __m512 (&sums)[R][M]) {
   __m512 w[R];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) w[r] = Weights::load(rows + r * cols + k, lanes);
@@ -49,9 +47,8 @@ inline __attribute__((always_inline)) void add_products(const typename Weights::
 
 /// R output rows of M tokens.
 template <typename Weights, int M, int R>
-inline __attribute__((always_inline)) void tile(const typename Weights::Element* rows, int64_t cols,
-                                                const float* const* x, float* output,
-                                                int64_t output_stride) {
+HEARTH_INLINE void tile(const typename Weights::Element* rows, int64_t cols, const float* const* x,
+                        float* output, int64_t output_stride) {
   __m512 sums[R][M];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {

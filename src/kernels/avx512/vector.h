@@ -7,6 +7,9 @@
 
 #include "kernels/kernel_set.h"
 
+// Tiles are arrays of registers: they stay in registers only where their functions are expanded.
+#define HEARTH_INLINE inline __attribute__((always_inline))
+
 namespace hearth::avx512 {
 
 inline constexpr int64_t kLanes = 16;
