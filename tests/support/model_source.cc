@@ -121,9 +121,13 @@ void ShardSource::remove(std::string_view name) {
 }
 
 std::string ShardSource::file() const {
+  std::vector<TensorSource> sorted = tensors;
+  std::stable_sort(sorted.begin(), sorted.end(), [](const TensorSource& a, const TensorSource& b) {
+    return dtype_bytes(a.dtype) > dtype_bytes(b.dtype);
+  });
   nlohmann::ordered_json header;
   std::string data;
-  for (const TensorSource& tensor : tensors) {
+  for (const TensorSource& tensor : sorted) {
     header[tensor.name] = {{"dtype", std::string(dtype_name(tensor.dtype))},
                            {"shape", tensor.shape},
                            {"data_offsets", {data.size(), data.size() + tensor.bytes.size()}}};
