@@ -3,16 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "base/error.h"
 #include "checkpoint/printable.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/shard_index.h"
+#include "os/parallel_for.h"
 
 namespace hearth {
 namespace {
@@ -64,32 +62,6 @@ void check_shards_exist(const fs::path& directory, const std::vector<std::string
                    .found = fmt::format("{} missing: {}{}", count, joined(missing, ", "),
                                         count > missing.size() ? ", …" : ""),
                    .advice = "Download the missing files."});
-}
-
-/// Runs body(0 … count − 1) on a few threads. Throws the error of the lowest index, so that the
-/// same damaged folder always gives the same message.
-template <typename Body>
-void for_each_shard(size_t count, const Body& body) {
-  std::vector<std::exception_ptr> errors(count);
-  std::atomic<size_t> next = 0;
-  const auto work = [&] {
-    for (size_t i = next++; i < count; i = next++) {
-      try {
-        body(i);
-      } catch (...) {
-        errors[i] = std::current_exception();
-      }
-    }
-  };
-  {
-    const size_t threads = std::min<size_t>({count, std::thread::hardware_concurrency(), 16});
-    std::vector<std::jthread> helpers;
-    for (size_t i = 1; i < threads; ++i) helpers.emplace_back(work);
-    work();
-  }
-  for (const std::exception_ptr& error : errors) {
-    if (error) std::rethrow_exception(error);
-  }
 }
 
 CheckpointTensor make_tensor(SafetensorsEntry&& entry, const std::byte* data, uint32_t shard) {
@@ -174,7 +146,7 @@ void Checkpoint::open_shards(const std::vector<std::string>& names) {
   shards_.resize(names.size());
   files_.resize(names.size());
   std::vector<std::vector<CheckpointTensor>> lists(names.size());
-  for_each_shard(names.size(), [&](size_t i) {
+  parallel_for(names.size(), [&](size_t i) {
     CheckpointShard& shard = shards_[i];
     shard.path = directory_ / names[i];
     files_[i] = map_file(shard.path);
