@@ -208,8 +208,8 @@ const CheckpointTensor* Checkpoint::find(std::string_view name) const {
   return place != tensors_.end() && place->name == name ? &*place : nullptr;
 }
 
-TensorView Checkpoint::require(std::string_view name, std::initializer_list<int64_t> shape,
-                               std::initializer_list<DType> dtypes) const {
+TensorView Checkpoint::require(std::string_view name, std::span<const int64_t> shape,
+                               std::span<const DType> dtypes) const {
   const auto fail = [&](std::string expected, std::string found) {
     throw LoadError({.file = file_of(name),
                      .where = "tensor " + printable(name),
@@ -217,17 +217,16 @@ TensorView Checkpoint::require(std::string_view name, std::initializer_list<int6
                      .found = std::move(found),
                      .advice = "config.json and the weights may be of different models."});
   };
-  const std::span<const int64_t> wanted(shape.begin(), shape.size());
   const CheckpointTensor* tensor = find(name);
-  if (!tensor) fail("the tensor, of shape " + shape_text(wanted), "nothing");
+  if (!tensor) fail("the tensor, of shape " + shape_text(shape), "nothing");
 
   const TensorView& view = tensor->view;
-  const bool same = std::equal(wanted.begin(), wanted.end(), view.dims.begin(),
+  const bool same = std::equal(shape.begin(), shape.end(), view.dims.begin(),
                                view.dims.begin() + view.rank,
                                [](int64_t want, int64_t have) { return want < 0 || want == have; });
-  if (!same) fail("shape " + shape_text(wanted), shape_text(view));
+  if (!same) fail("shape " + shape_text(shape), shape_text(view));
 
-  if (dtypes.size() > 0 && std::find(dtypes.begin(), dtypes.end(), view.dtype) == dtypes.end()) {
+  if (!dtypes.empty() && std::find(dtypes.begin(), dtypes.end(), view.dtype) == dtypes.end()) {
     std::vector<std::string> names;
     for (const DType dtype : dtypes) names.emplace_back(dtype_name(dtype));
     fail("dtype " + joined(names, " or "), std::string(dtype_name(view.dtype)));

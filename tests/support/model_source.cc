@@ -205,14 +205,8 @@ void load_folder(const std::filesystem::path& folder) {
   for (const ModuleSpec& spec : qwen3_next_modules(config, /*mtp=*/false)) {
     if (spec.linear) {
       load_linear(checkpoint, quantization, {spec.name, spec.rows(), spec.cols()});
-    } else if (spec.rank == 3) {
-      checkpoint.require(spec.name, {spec.dims[0], spec.dims[1], spec.dims[2]},
-                         {DType::kBF16, DType::kF16, DType::kF32});
-    } else if (spec.rank == 2) {
-      checkpoint.require(spec.name, {spec.dims[0], spec.dims[1]},
-                         {DType::kBF16, DType::kF16, DType::kF32});
     } else {
-      checkpoint.require(spec.name, {spec.dims[0]}, {DType::kBF16, DType::kF16, DType::kF32});
+      checkpoint.require(spec.name, spec.shape(), kPlainDTypes);
     }
   }
 }
