@@ -23,15 +23,16 @@ double quantile(size_t i) {
   return (static_cast<double>(i) + 0.5) / static_cast<double>(kValueTableSize);
 }
 
-/// The value below which a standard normal variable stays with chance p: Newton's method on the
-/// distribution function, from a logistic guess.
+/// The value below which a standard normal variable stays with chance p, by bisection.
 double normal_quantile(double p) {
-  double x = std::log(p / (1 - p)) / 1.702;
-  for (int i = 0; i < 8; ++i) {
-    const double density = std::exp(-x * x / 2) / std::sqrt(2 * M_PI);
-    x -= (std::erfc(-x / std::sqrt(2.0)) / 2 - p) / density;
+  double low = -8;
+  double high = 8;
+  for (int i = 0; i < 50; ++i) {
+    const double middle = (low + high) / 2;
+    const double chance = std::erfc(-middle / std::sqrt(2.0)) / 2;
+    (chance < p ? low : high) = middle;
   }
-  return x;
+  return (low + high) / 2;
 }
 
 template <typename Value>
