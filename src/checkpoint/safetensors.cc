@@ -270,6 +270,10 @@ std::string_view header_text(std::span<const std::byte> file, const std::filesys
     fail("JSON that starts with {", header.empty() ? "nothing" : printable(header.substr(0, 1)),
          kAgain);
   }
+  // The JSON library takes a zero byte for the end of its input and would accept what follows.
+  if (const size_t zero = header.find('\0'); zero != header.npos) {
+    fail("valid JSON in UTF-8", fmt::format("a zero byte at {}", zero), kAgain);
+  }
   return header;
 }
 

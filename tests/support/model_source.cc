@@ -121,9 +121,13 @@ void ShardSource::remove(std::string_view name) {
 }
 
 std::string ShardSource::file() const {
+  std::vector<TensorSource> sorted = tensors;
+  std::stable_sort(sorted.begin(), sorted.end(), [](const TensorSource& a, const TensorSource& b) {
+    return dtype_bytes(a.dtype) > dtype_bytes(b.dtype);
+  });
   nlohmann::ordered_json header;
   std::string data;
-  for (const TensorSource& tensor : tensors) {
+  for (const TensorSource& tensor : sorted) {
     header[tensor.name] = {{"dtype", std::string(dtype_name(tensor.dtype))},
                            {"shape", tensor.shape},
                            {"data_offsets", {data.size(), data.size() + tensor.bytes.size()}}};
@@ -201,14 +205,8 @@ void load_folder(const std::filesystem::path& folder) {
   for (const ModuleSpec& spec : qwen3_next_modules(config, /*mtp=*/false)) {
     if (spec.linear) {
       load_linear(checkpoint, quantization, {spec.name, spec.rows(), spec.cols()});
-    } else if (spec.rank == 3) {
-      checkpoint.require(spec.name, {spec.dims[0], spec.dims[1], spec.dims[2]},
-                         {DType::kBF16, DType::kF16, DType::kF32});
-    } else if (spec.rank == 2) {
-      checkpoint.require(spec.name, {spec.dims[0], spec.dims[1]},
-                         {DType::kBF16, DType::kF16, DType::kF32});
     } else {
-      checkpoint.require(spec.name, {spec.dims[0]}, {DType::kBF16, DType::kF16, DType::kF32});
+      checkpoint.require(spec.name, spec.shape(), kPlainDTypes);
     }
   }
 }

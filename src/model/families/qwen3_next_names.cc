@@ -142,7 +142,7 @@ std::string_view component_name(Component component) {
     case Component::kNorms: return "norms";
     case Component::kEmbedding: return "embedding";
     case Component::kHead: return "lm_head";
-    case Component::kMtpProjection: return "MTP projection";
+    case Component::kMtpProjection: return "projection";
   }
   return "";
 }

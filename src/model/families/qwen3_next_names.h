@@ -4,11 +4,13 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "checkpoint/model_config.h"
+#include "tensor/dtype.h"
 
 namespace hearth {
 
@@ -41,7 +43,11 @@ struct ModuleSpec {
 
   int64_t rows() const { return dims[0]; }
   int64_t cols() const { return dims[1]; }
+  std::span<const int64_t> shape() const { return {dims.data(), static_cast<size_t>(rank)}; }
 };
+
+/// What plain tensors may be stored as.
+inline constexpr std::array kPlainDTypes = {DType::kBF16, DType::kF16, DType::kF32};
 
 /// The module whose presence (as plain or quantized weight) shows that a checkpoint has MTP.
 inline constexpr std::string_view kQwen3NextMtpModule = "mtp.fc";

@@ -1,0 +1,13 @@
+// One function per subcommand, each in a file of its own.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace hearth {
+
+void add_show_command(CLI::App& app);
+void add_synth_command(CLI::App& app);
+
+}  // namespace hearth
