@@ -19,11 +19,16 @@ function plain(text) {
   gsub(/&quot;/, "\"", text)
   gsub(/&apos;/, "'", text)
   gsub(/&amp;/, "\\&", text)
-  sub(/^[^ ]*\.cc:[0-9]+ /, "", text)  # where the skip was called: no reason in itself
   gsub(/  +/, " ", text)
   sub(/^ +/, "", text)
   sub(/ +$/, "", text)
   return text
+}
+
+# A case's reason: GoogleTest puts the place of the call on a line before it.
+function skip_reason(message) {
+  sub(/^[^&]*\.cc:[0-9]+(&#x0A;|$)/, "", message)
+  return plain(message)
 }
 
 function remember_skip(name, reason) {
@@ -54,7 +59,7 @@ function add_cases(program, report, log_file,    line, name, found, state) {
       state = "failed"
     }
     if (state == "passed" && line ~ /^ *<skipped /) {
-      remember_skip(plain(name), plain(attribute(line, "message")))
+      remember_skip(plain(name), skip_reason(attribute(line, "message")))
       state = "skipped"
     }
     if (state != "" && (line ~ /<\/testcase>/ || line ~ /\/>$/ && line ~ /^ *<testcase /)) {
