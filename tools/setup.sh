@@ -145,7 +145,7 @@ ensure_packages() {
     # An unreachable third-party source is no reason to stop: the installation decides.
     $root apt-get -o DPkg::Lock::Timeout=120 update >>"$log" 2>&1 </dev/null || :
     missing=$(missing_packages "$@")
-    logged "Installing packages" "run 'apt-get update', then './check --no-install' for the line." \
+    logged "Installing packages" "read apt's message above; ./check --no-install prints the line." \
       $root env DEBIAN_FRONTEND=noninteractive $get -o DPkg::Lock::Timeout=120 $missing
   }
   missing=$(missing_packages "$@")
@@ -168,14 +168,19 @@ count_jobs() {
   export CARGO_BUILD_JOBS="$jobs"
 }
 
+is_writable() {
+  mkdir -p "$1" 2>/dev/null && [ -w "$1" ]
+}
+
 # Caches live in the home directory where that can be written, else below build/.
 choose_caches() {
-  if [ -z "${CARGO_HOME:-}" ] && ! mkdir -p "${HOME:-/nonexistent}/.cargo/registry" 2>/dev/null; then
+  home=${HOME:-/nonexistent}
+  if [ -z "${CARGO_HOME:-}" ] && ! is_writable "$home/.cargo"; then
     export CARGO_HOME="$PWD/build/cargo-home"
   fi
   if command -v ccache >/dev/null 2>&1; then
     export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
-    if [ -z "${CCACHE_DIR:-}" ] && ! mkdir -p "${HOME:-/nonexistent}/.cache/ccache" 2>/dev/null; then
+    if [ -z "${CCACHE_DIR:-}" ] && ! is_writable "$home/.cache/ccache"; then
       export CCACHE_DIR="$PWD/build/ccache"
     fi
   fi
@@ -191,7 +196,7 @@ build() {
     rm -rf "build/$preset"
   fi
   if [ ! -f "build/$preset/build.ninja" ]; then
-    logged "Configuring $preset" "read the first error above; after a change: rm -rf build/$preset" \
+    logged "Configuring $preset" "read the first error in $log." \
       cmake --preset "$preset"
   fi
   logged "Building $preset" "read the first error in $log; if memory ran out, close programs." \
