@@ -3,6 +3,9 @@
 // The folder holds either `model.safetensors` or `model.safetensors.index.json` with the shards it
 // names. Opening checks every shard's header (offsets, overlaps, dtypes, shapes, duplicate names,
 // exact cover of the data section) and that index and shards agree, and reads no tensor data.
+// The index decides: safetensors files that it does not name are not opened (adapters, other
+// exports), except that a `model.safetensors` beside an index that does not name it is an error,
+// since libraries disagree on which of the two is the model.
 #pragma once
 
 #include <filesystem>
@@ -17,6 +20,8 @@
 #include "tensor/tensor_view.h"
 
 namespace hearth {
+
+struct ShardIndex;
 
 /// One tensor of a checkpoint. `name` and `view` are valid as long as the Checkpoint.
 struct CheckpointTensor {
@@ -55,6 +60,11 @@ class Checkpoint {
   std::filesystem::path file_of(std::string_view name) const;
 
  private:
+  /// Maps the named files of the folder and fills shards_, files_ and tensors_.
+  void open_shards(const std::vector<std::string>& names);
+  /// Throws unless the index names exactly the tensors of the shards, each in its shard.
+  void check_index(const ShardIndex& index) const;
+
   std::filesystem::path directory_;
   std::vector<CheckpointShard> shards_;
   std::vector<MappedFile> files_;  // parallel to shards_

@@ -64,6 +64,19 @@ struct ModelConfig {
 /// file and the field.
 ModelConfig load_model_config(const std::filesystem::path& directory);
 
+/// The sampling settings that the model's authors recommend.
+struct GenerationDefaults {
+  double temperature = 1.0;
+  int64_t top_k = 0;   // 0: off
+  double top_p = 1.0;  // 1: off
+  double min_p = 0.0;  // 0: off
+  bool do_sample = false;
+};
+
+/// Reads DIR/generation_config.json. A setting that is absent, or the whole file, leaves the neutral
+/// value above: greedy, nothing cut off. Throws LoadError on values out of range.
+GenerationDefaults load_generation_defaults(const std::filesystem::path& directory);
+
 /// What the checkpoint's quantization_config says that tensors alone cannot: how zero points are
 /// stored. Everything else is read off the tensors.
 struct QuantizationConfig {
@@ -71,7 +84,8 @@ struct QuantizationConfig {
   std::string checkpoint_format;  // GPTQ: "gptq" (v1) or "gptq_v2"; AutoRound: packing_format
 };
 
-/// Throws LoadError on a method or a packing that hearth does not read.
+/// Reads quantization_config of DIR/config.json, or else DIR/quantization_config.json; both absent:
+/// an empty result. Throws LoadError on a method or a packing that hearth does not read.
 QuantizationConfig load_quantization_config(const std::filesystem::path& directory);
 
 }  // namespace hearth

@@ -34,7 +34,12 @@ struct Format {
 /// Every packing that hearth reads, in the order in which they are tried.
 std::span<const Format> all_formats();
 
-/// Finds the format of the module and loads it. Throws LoadError, also when no format fits.
+/// The one format of the module. Throws LoadError when none fits, when two do, or when the module
+/// is of a packing that hearth knows but does not read.
+const Format& find_format(const Checkpoint&, std::string_view module);
+
+/// Finds the format of the module and loads it, in place. Throws LoadError as find_format and the
+/// format do. Const and without shared state: modules may be loaded by several threads.
 QuantizedMatrix load_linear(const Checkpoint&, const QuantizationConfig&, const LinearModule&);
 
 }  // namespace hearth

@@ -1,0 +1,176 @@
+// One instruction set's kernels: a struct of function pointers over plain memory.
+//
+// `reference/` is the slow twin that every other set is checked against (tools: kernel_check).
+// A faster set starts as a copy of the one below it on the ladder and replaces what it does better,
+// so a kernel that is missing in a set is inherited. Kernels never allocate, lock, log or throw,
+// and use only what they are passed. Plain data only in this header: instruction-set files, built
+// with their own compiler flags, include it (docs/HACKING.md, "The inline trap").
+//
+// The same bits at any batch size: a kernel computes each token's values with the same operations
+// in the same order, however many tokens share the call.
+#pragma once
+
+#include <stdint.h>
+
+#include "tensor/quantized_matrix.h"
+
+namespace hearth {
+
+/// Most tokens of one ActivationTile, over all kernel sets.
+inline constexpr int kMaxTileTokens = 12;
+
+/// Columns of a DeltaNet state block: states are stored [value_dim/16][key_dim][16].
+inline constexpr int kStateColumns = 16;
+
+/// int8 activations of up to kMaxTileTokens tokens, interleaved by token, in the order in which a
+/// K-packed layout holds its inputs. A block is `block` consecutive inputs that share a scale.
+struct ActivationTile {
+  const int32_t* words = nullptr;  // [cols/4][tokens], four int8 each (see quantize_activations)
+  const float* scales = nullptr;   // [cols/block][tokens]
+  const int32_t* sums = nullptr;   // [cols/block][tokens], sum of the block's int8 values
+  int64_t block = 0;
+  int tokens = 0;
+};
+
+/// Float activations: one pointer to [cols] values per token, at most kMaxTileTokens.
+struct FloatTile {
+  const float* const* rows = nullptr;
+  int tokens = 0;
+};
+
+/// Where a matrix product goes: y[t][n] for n in the matrix rows [row_begin, row_end).
+struct ProductOutput {
+  float* values = nullptr;  // element (token t, row n) at values[t * stride + n - row_begin]
+  int64_t stride = 0;
+};
+
+using MatmulInt8 = void (*)(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
+                            const ActivationTile& input, const ProductOutput& output);
+using MatmulFloat = void (*)(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
+                             const FloatTile& input, const ProductOutput& output);
+
+/// A run of channels of the causal depthwise convolution with SiLU:
+///   y[t,c] = silu( Σ_j weight[j,c] · u[t − (taps−1) + j, c] ),  u before the segment = history.
+struct ConvRun {
+  const float* input = nullptr;  // u: [tokens] rows of input_stride, channels contiguous
+  int64_t input_stride = 0;
+  const float* weights = nullptr;  // [taps] rows of weight_stride
+  int64_t weight_stride = 0;
+  float* history = nullptr;  // the last taps−1 inputs, oldest first; rows of weight_stride; updated
+  float* output = nullptr;   // [tokens] rows of output_stride
+  int64_t output_stride = 0;
+  int64_t tokens = 0;
+  int64_t channels = 0;
+  int taps = 0;
+};
+
+/// One value head's gated delta rule over a segment of tokens (spec: Gated DeltaNet, recurrence).
+/// q and k are normalised, q scaled by 1/√key_dim. Per token, with decay = e^g:
+///   S ← decay·S;  δ = β(v − Sᵀk);  S ← S + k⊗δ;  o = Sᵀq
+struct DeltaHead {
+  float* state = nullptr;  // [blocks of kStateColumns value columns][key_dim][kStateColumns]
+  const float* q = nullptr;  // [tokens] rows of qk_stride
+  const float* k = nullptr;
+  int64_t qk_stride = 0;
+  const float* v = nullptr;  // [tokens] rows of value_stride; `columns` values each
+  float* output = nullptr;   // likewise
+  int64_t value_stride = 0;
+  const float* log_decay = nullptr;  // g ≤ 0: [tokens] rows of gate_stride, one value each
+  const float* beta = nullptr;
+  int64_t gate_stride = 0;
+  int64_t tokens = 0;
+  int64_t key_dim = 0;
+  int64_t columns = 0;  // value columns of this call, from the state's first block on
+};
+
+enum class KvType : uint8_t { kF32, kBf16 };
+
+/// Online-softmax state and inputs of `heads` query heads of one token that share a KV head, over
+/// one block of cached tokens: maxima, sums and values are carried from block to block, starting
+/// from −inf, 0, 0; dividing values by sums at the end gives attention's output.
+struct AttentionBlock {
+  const float* q = nullptr;  // [heads] rows of q_stride, scaled by 1/√head_dim already
+  int64_t q_stride = 0;
+  const void* keys = nullptr;    // [tokens][head_dim], of kv_type
+  const void* values = nullptr;  // likewise
+  KvType kv_type = KvType::kF32;
+  int64_t tokens = 0;  // at most kKvPageTokens
+  int64_t head_dim = 0;
+  int64_t heads = 0;
+  float* maxima = nullptr;  // [heads]
+  float* sums = nullptr;    // [heads]
+  float* output = nullptr;  // [heads][head_dim]
+};
+
+/// Tokens of one page of the KV cache, the block size of attention.
+inline constexpr int64_t kKvPageTokens = 64;
+
+struct KernelSet {
+  const char* name = nullptr;
+  /// Tokens that a tile should hold for prefill, at most kMaxTileTokens.
+  int tile_tokens = 1;
+
+  /// Quantises one token's x [cols] to int8 in blocks: scale = absmax/127, code = round-to-even.
+  /// words[(i)·stride] receives input word i: for kW4KPacked word 2r holds k = 8r+{0,2,4,6} and
+  /// word 2r+1 k = 8r+{1,3,5,7}; for kW8KPacked word i holds k = 4i+{0,1,2,3}; lowest k in the
+  /// lowest byte. scales[b·stride], sums[b·stride] per block. A block of zeros gets scale 0.
+  void (*quantize_activations)(const float* x, int64_t cols, int64_t block, QuantLayout order,
+                               int64_t stride, int32_t* words, float* scales, int32_t* sums);
+
+  MatmulInt8 matmul_w4_int8;
+  MatmulInt8 matmul_w8_int8;
+  MatmulFloat matmul_w4_float;
+  MatmulFloat matmul_w8_float;
+  MatmulFloat matmul_bf16;
+  MatmulFloat matmul_f16;
+  MatmulFloat matmul_f32;
+
+  /// y = x · (mean(x²) + eps)^(−1/2) · weight, over n values; weight already holds 1 + w where the
+  /// model's norm is zero-centred. x and y may be the same.
+  void (*rms_norm)(const float* x, const float* weight, int64_t n, float eps, float* y);
+  /// y = rms_norm(x) · silu(gate).
+  void (*gated_rms_norm)(const float* x, const float* weight, const float* gate, int64_t n,
+                         float eps, float* y);
+  /// y = scale · x / √(Σx² + 1e-6). x and y may be the same.
+  void (*l2_normalize)(const float* x, int64_t n, float scale, float* y);
+  /// gate = silu(gate) · up.
+  void (*swiglu)(float* gate, const float* up, int64_t n);
+  /// x = x · sigmoid(gate).
+  void (*sigmoid_gate)(float* x, const float* gate, int64_t n);
+  /// y += scale · x.
+  void (*accumulate)(const float* x, float scale, int64_t n, float* y);
+  void (*conv_silu)(const ConvRun& run);
+  /// Token by token.
+  void (*delta_recurrent)(const DeltaHead& head);
+  /// In chunks of kDeltaChunk tokens (WY form): mathematically the same, other rounding.
+  void (*delta_chunked)(const DeltaHead& head, float* scratch);
+  void (*attend)(const AttentionBlock& block);
+};
+
+/// Tokens of one chunk of delta_chunked.
+inline constexpr int64_t kDeltaChunk = 64;
+
+/// Floats of scratch that delta_chunked needs for a call with `columns` value columns.
+inline constexpr int64_t delta_chunk_scratch(int64_t key_dim, int64_t columns) {
+  return 2 * kDeltaChunk * kDeltaChunk + kDeltaChunk * key_dim + 2 * kDeltaChunk * columns +
+         2 * kDeltaChunk;
+}
+
+/// The product of the set for the matrix's layout with float activations.
+inline MatmulFloat float_product(const KernelSet& set, QuantLayout layout) {
+  switch (layout) {
+    case QuantLayout::kW4KPacked: return set.matmul_w4_float;
+    case QuantLayout::kW8KPacked: return set.matmul_w8_float;
+    case QuantLayout::kBf16: return set.matmul_bf16;
+    case QuantLayout::kF16: return set.matmul_f16;
+    case QuantLayout::kF32: return set.matmul_f32;
+  }
+  return nullptr;
+}
+
+/// The product for a packed layout with int8 activations.
+inline MatmulInt8 int8_product(const KernelSet& set, QuantLayout layout) {
+  return layout == QuantLayout::kW4KPacked ? set.matmul_w4_int8 : set.matmul_w8_int8;
+}
+
+}  // namespace hearth

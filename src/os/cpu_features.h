@@ -1,0 +1,19 @@
+// What this processor can execute and the operating system lets programs use.
+#pragma once
+
+#include <string>
+
+namespace hearth {
+
+struct CpuFeatures {
+  bool avx2 = false;         // AVX2, FMA and F16C
+  bool avx512 = false;       // AVX-512 F, BW, DQ and VL, on top of avx2
+  bool avx512_vnni = false;  // 8-bit dot products on 512-bit registers
+};
+
+CpuFeatures detect_cpu_features();
+
+/// The processor's marketing name, e.g. for `hearth bench`; "unknown" where there is none.
+std::string cpu_model_name();
+
+}  // namespace hearth
