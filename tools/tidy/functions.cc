@@ -67,7 +67,9 @@ std::string name_of(const std::string& header, Language language) {
   if (language == Language::kRust) {
     return std::regex_search(header, match, rust) ? match[1].str() : "";
   }
-  if (std::regex_search(header, match, test)) return match[2].str() + "." + match[3].str();
+  if (std::regex_search(header, match, test)) {
+    return match.format("$2.$3");
+  }
   return std::regex_search(header, match, cpp) ? match[1].str() : "";
 }
 

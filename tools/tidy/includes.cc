@@ -1,5 +1,6 @@
 #include "tools/tidy/includes.h"
 
+#include <algorithm>
 #include <map>
 #include <regex>
 #include <set>
@@ -80,21 +81,36 @@ void reach(const std::string& path, const std::map<std::string, const SourceFile
   }
 }
 
-/// What makes the header unfit for instruction-set files.
+/// Library headers that an instruction-set file gets through the header.
 std::vector<Finding> check_plain_header(const SourceFile& header, const std::string& user) {
   std::vector<Finding> findings;
-  const Scrubbed scrubbed = scrub(header.text, Language::kCpp);
-  for (const Function& function : find_functions(scrubbed.code, Language::kCpp)) {
-    findings.push_back({header.path, function.first_line, "isa-include",
-                        "'" + function.name + "' has a body in a header that " + user +
-                            " reaches; move it to another header (docs/HACKING.md, inline trap)",
-                        function.name, 0});
-  }
-  for (const Include& include : find_includes(header.text, scrubbed.code)) {
+  const std::string code = scrub(header.text, Language::kCpp).code;
+  for (const Include& include : find_includes(header.text, code)) {
     if (include.is_quoted || is_plain_system_header(include.target)) continue;
     findings.push_back({header.path, include.line, "isa-include",
                         "<" + include.target + "> in a header that " + user +
                             " reaches; keep to plain structs there",
+                        "", 0});
+  }
+  return findings;
+}
+
+/// Calls of functions that the header defines. A call that is not inlined becomes a copy built
+/// with the file's instruction-set flags, and the linker may keep that one for the whole program.
+std::vector<Finding> check_calls(const SourceFile& file, const SourceFile& header) {
+  std::vector<Finding> findings;
+  const std::string code = scrub(file.text, Language::kCpp).code;
+  const std::string header_code = scrub(header.text, Language::kCpp).code;
+  for (const Function& function : find_functions(header_code, Language::kCpp)) {
+    std::smatch match;
+    if (!std::regex_match(function.name, std::regex(R"(\w+)")) ||
+        !std::regex_search(code, match, std::regex("\\b" + function.name + R"(\s*\()"))) {
+      continue;
+    }
+    const auto line = 1 + std::count(code.begin(), code.begin() + match.position(), '\n');
+    findings.push_back({file.path, static_cast<int>(line), "isa-include",
+                        "calls '" + function.name + "', inline in " + header.path +
+                            "; write it in this folder (docs/HACKING.md, the inline trap)",
                         "", 0});
   }
   return findings;
@@ -168,22 +184,22 @@ std::vector<Finding> check_includes(const std::string& path, const std::string& 
 std::vector<Finding> check_reach(const std::vector<SourceFile>& files) {
   std::map<std::string, const SourceFile*> sources;
   for (const SourceFile& file : files) sources[file.path] = &file;
-  std::map<std::string, std::string> users;  // header → an instruction-set file that reaches it
+  std::vector<Finding> findings;
+  const auto append = [&findings](const std::vector<Finding>& more) {
+    findings.insert(findings.end(), more.begin(), more.end());
+  };
+  std::set<std::string> seen;  // a header is at fault once, whoever reaches it
   for (const SourceFile& file : files) {
     const std::string isa = isa_folder_of(file.path);
     if (isa.empty()) continue;
     std::set<std::string> headers;
     reach(file.path, sources, headers);
     for (const std::string& header : headers) {
-      if (isa_folder_of(header) != isa) users.emplace(header, file.path);
+      const auto it = sources.find(header);
+      if (it == sources.end() || isa_folder_of(header) == isa) continue;
+      append(check_calls(file, *it->second));
+      if (seen.insert(header).second) append(check_plain_header(*it->second, file.path));
     }
-  }
-  std::vector<Finding> findings;
-  for (const auto& [header, user] : users) {
-    const auto it = sources.find(header);
-    if (it == sources.end()) continue;
-    for (const Finding& finding : check_plain_header(*it->second, user))
-      findings.push_back(finding);
   }
   return findings;
 }
