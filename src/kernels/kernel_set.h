@@ -72,9 +72,10 @@ struct DeltaHead {
   const float* q = nullptr;  // [tokens] rows of qk_stride
   const float* k = nullptr;
   int64_t qk_stride = 0;
-  const float* v = nullptr;  // [tokens] rows of value_stride; `columns` values each
-  float* output = nullptr;   // likewise
-  int64_t value_stride = 0;
+  const float* v = nullptr;  // [tokens] rows of v_stride; `columns` values each
+  int64_t v_stride = 0;
+  float* output = nullptr;  // [tokens] rows of output_stride; likewise
+  int64_t output_stride = 0;
   const float* log_decay = nullptr;  // g ≤ 0: [tokens] rows of gate_stride, one value each
   const float* beta = nullptr;
   int64_t gate_stride = 0;

@@ -1,0 +1,143 @@
+// The processor as a backend: a worker pool and the best kernel set that it can run.
+//
+// Results do not depend on the number of workers nor on what else is in the batch: every value is
+// computed by one worker, in one order of operations.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "backend/cpu/activations.h"
+#include "os/memory_block.h"
+#include "os/worker_pool.h"
+
+namespace hearth {
+
+/// Most output rows that a worker takes at once.
+inline constexpr int64_t kPanelRowsMax = 256;
+
+/// The inputs of one tile of tokens, in the form that the product needs.
+struct TileInput {
+  const float* const* rows = nullptr;
+  ActivationTile quantized;
+  int tokens = 0;
+};
+
+struct CpuOptions {
+  int threads = 0;           // 0: one per physical core
+  std::string kernel_set;    // "": the best; else its name
+};
+
+/// The kernel sets that this processor can run, the slowest first.
+std::vector<KernelSet> available_kernel_sets();
+
+class CpuBackend final : public Backend {
+ public:
+  /// Throws UsageError for a kernel set that does not exist or that this processor cannot run, and
+  /// for a thread count out of range.
+  explicit CpuBackend(const CpuOptions& options);
+
+  const KernelSet& kernels() const { return kernels_; }
+  int threads() const { return pool_.size(); }
+
+  std::string description() const override;
+  void reserve(const BackendLimits& limits) override;
+  void embed(const QuantizedMatrix& table, std::span<const int32_t> tokens,
+             float* x) noexcept override;
+  void rope_angles(std::span<const int64_t> positions, std::span<const float> inverse_frequencies,
+                   float scale, float* cosines, float* sines) noexcept override;
+  void rms_norm(const float* x, const float* weight, int64_t rows, int64_t columns, float eps,
+                float* y) noexcept override;
+  void linear(std::span<const LinearTask> tasks, const float* x, int64_t tokens) noexcept override;
+  void gated_delta(const GatedDeltaTask& task) noexcept override;
+  void gated_attention(const GatedAttentionTask& task) noexcept override;
+  void moe(const MoeTask& task) noexcept override;
+  void parallel(int64_t count, void (*body)(void* context, int64_t index),
+                void* context) noexcept override;
+
+ private:
+  /// What a worker may write to while it computes one item.
+  struct WorkerScratch {
+    std::vector<float> floats;
+    GatherScratch gathered;
+  };
+  /// One expert's slots [first, first + count) of a MoE pass.
+  struct ExpertRun {
+    const ExpertWeights* weights = nullptr;
+    int64_t first = 0;
+    int64_t count = 0;
+  };
+  /// A tile of one run: what a worker multiplies at once.
+  struct ExpertTile {
+    const ExpertWeights* weights = nullptr;
+    int64_t first_slot = 0;
+    int tokens = 0;
+  };
+
+  float* scratch(int worker) noexcept { return workers_[static_cast<size_t>(worker)].floats.data(); }
+
+  void product(const QuantizedMatrix& matrix, Precision precision, int64_t row_begin,
+               int64_t row_end, const TileInput& input, const ProductOutput& output) const noexcept;
+
+  void quantize_tiles(const float* x, int64_t columns, int64_t tokens) noexcept;
+  void linear_panel(const LinearTask& task, int64_t panel, const float* x, int64_t tokens,
+                    float* scratch) noexcept;
+
+  void delta_conv_head(const GatedDeltaTask& task, const DeltaSegment& segment,
+                       int64_t key_head) noexcept;
+  void delta_gates(const GatedDeltaTask& task, int64_t row) noexcept;
+  void delta_state(const GatedDeltaTask& task, const DeltaSegment& segment, int64_t head,
+                   int64_t block, int64_t blocks, int worker) noexcept;
+  void delta_norm(const GatedDeltaTask& task, int64_t row) noexcept;
+
+  void attention_inputs(const GatedAttentionTask& task, const AttentionSegment& segment,
+                        int64_t token) noexcept;
+  void attention_heads(const GatedAttentionTask& task, const AttentionSegment& segment,
+                       int64_t token, int64_t kv_head, int worker) noexcept;
+
+  void route(const MoeTask& task) noexcept;
+  void route_token(const MoeTask& task, int64_t token) noexcept;
+  void list_slots(const MoeTask& task) noexcept;
+  int64_t list_tiles() noexcept;
+  void quantize_expert_inputs(const MoeTask& task) noexcept;
+  TileInput expert_input(const MoeTask& task, const QuantizedMatrix& matrix,
+                         std::span<const int32_t> tokens, const float** rows,
+                         WorkerScratch& worker) noexcept;
+  void expert_inner(const MoeTask& task, const ExpertTile& tile, int64_t panel,
+                    WorkerScratch& worker) noexcept;
+  void expert_down(const MoeTask& task, int64_t tiles, int64_t panel,
+                   WorkerScratch& worker) noexcept;
+
+  KernelSet kernels_;
+  WorkerPool pool_;
+  BackendLimits limits_;
+
+  QuantizedInputs inputs_;    // of linear() and moe()
+  QuantizedTokens inner_;     // inputs of the experts' down projections, one per slot
+  MemoryBlock inner_values_;  // the same in float, [slots, expert_width]: the float path only
+
+  std::vector<float> conv_;     // [tokens, channels]: q | k | v
+  std::vector<float> decay_;    // [tokens, value_heads]
+  std::vector<float> beta_;     // [tokens, value_heads]
+  std::vector<float> queries_;  // [tokens, query_heads, head_dim]
+
+  // Routing. A slot is one (expert, token) pair; slots are grouped by expert, in increasing order
+  // of expert and then token, the shared expert last.
+  std::vector<float> router_logits_;    // [tokens, experts]
+  std::vector<float> shared_logits_;    // [tokens]
+  std::vector<int32_t> chosen_;         // [tokens, experts_per_token]
+  std::vector<float> chosen_weights_;   // likewise
+  std::vector<int32_t> slot_tokens_;    // [slots]
+  std::vector<float> slot_weights_;     // [slots]
+  std::vector<int64_t> expert_counts_;  // [experts]
+  std::vector<int64_t> expert_cursor_;  // [experts], next free slot
+  std::vector<ExpertRun> runs_;
+  size_t run_count_ = 0;
+  std::vector<ExpertTile> tiles_;
+
+  std::vector<WorkerScratch> workers_;
+};
+
+}  // namespace hearth

@@ -1,0 +1,27 @@
+// Zeroed, page-aligned anonymous memory, in huge pages where the system gives them.
+#pragma once
+
+#include <cstddef>
+
+namespace hearth {
+
+class MemoryBlock {
+ public:
+  MemoryBlock() = default;
+  /// Throws MemoryError when the system refuses. Pages are taken when first touched.
+  explicit MemoryBlock(size_t bytes);
+  MemoryBlock(MemoryBlock&& other) noexcept;
+  MemoryBlock& operator=(MemoryBlock&& other) noexcept;
+  MemoryBlock(const MemoryBlock&) = delete;
+  MemoryBlock& operator=(const MemoryBlock&) = delete;
+  ~MemoryBlock();
+
+  void* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  void* data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+}  // namespace hearth
