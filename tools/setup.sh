@@ -132,7 +132,8 @@ ensure_packages() {
     [ -t 0 ] || root="sudo --non-interactive"
   fi
   if [ "$install" = no ]; then
-    fail "$exit_packages" "To install them:" "  ${root:+sudo }$get $missing"
+    fail "$exit_packages" "To install them:" \
+      "  ${root:+sudo }apt-get update && ${root:+sudo }$get $missing"
   fi
   if [ -n "$root" ] && ! command -v sudo >/dev/null 2>&1; then
     fail "$exit_packages" "Neither root nor sudo. As root, run:" "  $get $missing"

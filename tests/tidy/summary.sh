@@ -5,23 +5,23 @@ trap 'rm -rf "$folder"' EXIT
 mkdir -p "$folder/release/gtest"
 cat >"$folder/release/tests.xml" <<'XML'
 <testsuite>
-	<testcase name="cases" classname="cases" time="0.1" status="fail">
-		<failure message=""/>
-		<system-out>[ RUN      ] A.One
+  <testcase name="cases" classname="cases" time="0.1" status="fail">
+    <failure message=""/>
+    <system-out>[ RUN      ] A.One
 </system-out>
-	</testcase>
-	<testcase name="whole" classname="whole" time="0.1" status="run">
-		<system-out></system-out>
-	</testcase>
-	<testcase name="crashed" classname="crashed" time="0.1" status="fail">
-		<failure message=""/>
-		<system-out></system-out>
-	</testcase>
-	<testcase name="absent" classname="absent" time="0.1" status="notrun">
-		<skipped message="SKIP_RETURN_CODE=77"/>
-		<system-out>skipped: npm is not installed &amp; not wanted
+  </testcase>
+  <testcase name="whole" classname="whole" time="0.1" status="run">
+    <system-out></system-out>
+  </testcase>
+  <testcase name="crashed" classname="crashed" time="0.1" status="fail">
+    <failure message=""/>
+    <system-out></system-out>
+  </testcase>
+  <testcase name="absent" classname="absent" time="0.1" status="notrun">
+    <skipped message="SKIP_RETURN_CODE=77"/>
+    <system-out>skipped: npm is not installed &amp; not wanted
 </system-out>
-	</testcase>
+  </testcase>
 </testsuite>
 XML
 cat >"$folder/release/gtest/cases.xml" <<'XML'

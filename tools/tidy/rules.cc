@@ -161,7 +161,8 @@ class Check {
   void check_tensor_names() {
     static const std::regex name(
         R"(model\.layers|\bmlp\.|\bself_attn\b|\blinear_attn\b|\blm_head\b|\bembed_tokens\b)"
-        R"(|_layernorm\b|\bshared_expert(_gate)?\b|\b(in|out|gate|up|down|[qkvo])_proj\b|\bin_proj_\w+)");
+        R"(|_layernorm\b|\bshared_expert(_gate)?\b)"
+        R"(|\b(in|out|gate|up|down|[qkvo])_proj\b|\bin_proj_\w+)");
     for_each_match(scrubbed_.strings, name, [this](int line, const std::smatch& match) {
       add(line, "tensor-name",
           "the checkpoint name '" + match[0].str() +
