@@ -8,15 +8,15 @@ exit_failure=1
 exit_usage=2
 exit_packages=5  # packages are missing and were not installed
 
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$@"; }  # a line for each argument
 
-# fail STATUS MESSAGE…: the last word of the program; ./check replaces on_failure.
+# fail STATUS LINE…: ends the program; ./check replaces on_failure.
 on_failure() { :; }
 fail() {
   status=$1
   shift
-  printf '%s\n' "$@" >&2
-  on_failure
+  say "$@" >&2
+  on_failure "$status"
   exit "$status"
 }
 
