@@ -25,29 +25,34 @@ start_log() {
   : >"$log"
 }
 
-# logged STEP ADVICE COMMAND…: runs the command into the log, with its last line as progress on a
-# terminal. When it fails, shows the end of the log and the advice, and ends the program.
+# Shows the last line of the log behind the name of the step, for as long as the script runs.
+show_progress() {
+  while kill -0 $$ 2>/dev/null; do
+    line=$(tail -n 1 "$log" | tr -cd '[:print:]' | cut -c1-56)
+    printf '\r%s… %s\033[K' "$1" "$line"
+    sleep 1
+  done
+}
+
+# logged STEP ADVICE COMMAND…: runs the command into the log. When it fails, shows the end of the
+# log and the advice, and ends the program.
 logged() {
   step=$1
   advice=$2
   shift 2
   printf '\n== %s: %s\n' "$step" "$*" >>"$log"
   started=$(date +%s)
-  status=0
+  watcher=
   if [ -t 1 ]; then
-    "$@" >>"$log" 2>&1 </dev/null &
-    child=$!
-    trap 'kill "$child" 2>/dev/null; exit 130' INT TERM
-    while kill -0 "$child" 2>/dev/null; do
-      line=$(tail -n 1 "$log" | tr -cd '[:print:]' | cut -c1-56)
-      printf '\r%s… %s\033[K' "$step" "$line"
-      sleep 1
-    done
-    wait "$child" || status=$?
-    trap - INT TERM
+    show_progress "$step" &
+    watcher=$!
+  fi
+  status=0
+  "$@" >>"$log" 2>&1 </dev/null || status=$?
+  if [ -n "$watcher" ]; then
+    kill "$watcher" 2>/dev/null || :
+    wait "$watcher" 2>/dev/null || :
     printf '\r\033[K'
-  else
-    "$@" >>"$log" 2>&1 </dev/null || status=$?
   fi
   if [ "$status" -ne 0 ]; then
     say "$step failed; the end of $log:" >&2
