@@ -133,6 +133,16 @@ TEST(Reach, NoTemplateHeaderReachesInstructionSetFiles) {
   EXPECT_TRUE(check_reach({set, matrix}).empty());
 }
 
+TEST(Links, MustLeadToAFileOrAFolder) {
+  const SourceFile other = {"docs/B.md", "[a](A.md#there) [c](../src/base/) [d](https://d.e/f)\n"};
+  const SourceFile target = {"src/base/a.cc", ""};
+  EXPECT_TRUE(check_links({{"docs/A.md", "[b](B.md) [self](#here)\n"}, other, target}).empty());
+  const std::vector<Finding> findings = check_links({other, target});
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].rule, "link");
+  EXPECT_EQ(findings[0].line, 1);
+}
+
 TEST(Exemptions, LetPassUpToTheirLimit) {
   const Finding long_function = {"src/a.cc", 3, "function-length", "long", "f", 80};
   const auto kept = [&](const std::string& line) {

@@ -6,4 +6,4 @@ if ! command -v shellcheck >/dev/null 2>&1; then
 fi
 shellcheck --external-sources demo check .ci/run tools/packages tools/setup.sh \
   tools/test-fresh-debian
-shellcheck --shell sh tests/tidy/*.sh
+shellcheck --shell sh --external-sources tests/tidy/*.sh

@@ -30,6 +30,9 @@ std::vector<Finding> check_file(const SourceFile& file);
 /// Findings that need several files: which headers an instruction-set file reaches.
 std::vector<Finding> check_reach(const std::vector<SourceFile>& files);
 
+/// Links of documents to files that do not exist.
+std::vector<Finding> check_links(const std::vector<SourceFile>& files);
+
 /// A line of exemptions.txt: `PATH[:FUNCTION] RULE[=LINES] REASON`.
 struct Exemption {
   std::string path;

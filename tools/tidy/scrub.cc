@@ -72,7 +72,8 @@ class Scrubber {
     } else {
       const size_t paren = text_.find('(', quote);
       if (paren == std::string_view::npos) return take(result_.code, 2);
-      close = ")" + std::string(text_.substr(quote + 1, paren - quote - 1)) + "\"";
+      close = ")";
+      close.append(text_.substr(quote + 1, paren - quote - 1)).append("\"");
       open_end = paren + 1;
     }
     take(result_.code, open_end - at_);

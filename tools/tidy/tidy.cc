@@ -51,6 +51,7 @@ std::vector<SourceFile> read_tree(const fs::path& root) {
 int run(const fs::path& root) {
   const std::vector<SourceFile> files = read_tree(root);
   std::vector<Finding> findings = check_reach(files);
+  for (const Finding& finding : check_links(files)) findings.push_back(finding);
   for (const SourceFile& file : files) {
     for (const Finding& finding : check_file(file)) findings.push_back(finding);
   }
