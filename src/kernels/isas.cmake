@@ -11,8 +11,15 @@ function(add_isa name)
   target_sources(hearth_kernels PRIVATE $<TARGET_OBJECTS:hearth_kernels_${name}>)
 endfunction()
 
+# GCC 12's own AVX-512 headers use undefined registers on purpose and are warned about (PR 105593).
+set(quiet_intrinsics -Wno-uninitialized)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  list(APPEND quiet_intrinsics -Wno-maybe-uninitialized)
+endif()
+
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   add_isa(avx2 FLAGS -mavx2 -mfma -mf16c)
   add_isa(avx512 FLAGS -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl
-                       -mavx512vnni -mprefer-vector-width=512)
+                       -mavx512vnni -mprefer-vector-width=512
+                       ${quiet_intrinsics})
 endif()
