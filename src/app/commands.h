@@ -7,6 +7,8 @@ class App;
 
 namespace hearth {
 
+void add_eval_command(CLI::App& app);
+void add_generate_command(CLI::App& app);
 void add_show_command(CLI::App& app);
 void add_synth_command(CLI::App& app);
 
