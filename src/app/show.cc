@@ -79,7 +79,7 @@ void print_table(const ShowReport& report) {
     fmt::print("\n{:<20}{:>9}{:>9}{:>17}{:>16}\n", "", "tensors", "modules", "bytes",
                "a draft reads");
     print_rows(report, true);
-    fmt::print("{:<38}{:>17}{:>16}\n", "MTP total, besides lm_head",
+    fmt::print("{:<38}{:>17}{:>16}\n", "MTP total, without a head",
                grouped(report.stored_bytes(true)), grouped(report.token_bytes(true)));
   }
   if (report.unused_tensors > 0) {

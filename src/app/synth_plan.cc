@@ -56,31 +56,30 @@ class Planner {
   double gain(const ModuleSpec& spec) const {
     if (spec.component == Component::kHead) return 3;     // logits far from even
     if (spec.component == Component::kRouters) return 2;  // as are the chances of experts
-    const bool adds_to_residual = spec.name.ends_with(".o_proj") ||
-                                  spec.name.ends_with(".out_proj") ||
-                                  spec.name.ends_with(".down_proj");
-    return adds_to_residual ? 1 / std::sqrt(2.0 * static_cast<double>(model_.config.layer_count()))
-                            : 1;
+    if (spec.role == TensorRole::kResidualLinear) {
+      return 1 / std::sqrt(2.0 * static_cast<double>(model_.config.layer_count()));
+    }
+    return 1;
   }
 
   PlannedTensor plain_tensor(const ModuleSpec& spec) {
-    SafetensorsEntry entry = make_entry(spec.name, DType::kBF16, spec.shape());
-    const std::string_view name = spec.name;
-    Fill fill;
-    if (name.ends_with(".A_log")) {
-      fill = from_table(Values::kDecay, 0.5, 16);  // as Mamba-2 and its kin start from
-    } else if (name.ends_with(".dt_bias")) {
-      fill = from_table(Values::kStep, 1e-3, 0.1);
-    } else if (name.ends_with(".conv1d.weight")) {
-      fill = from_table(Values::kNormal, 0, 0.5);  // four taps: the size of the input is kept
-    } else if (name.ends_with(".linear_attn.norm.weight")) {
-      fill = from_table(Values::kNormal, 1, 0.05);
-    } else if (spec.component == Component::kEmbedding) {
-      fill = from_table(Values::kNormal, 0, 1);
-    } else {
-      fill = from_table(Values::kNormal, 0, 0.05);  // zero-centred norms: 1 + w
+    return {make_entry(spec.name, DType::kBF16, spec.shape()), plain_fill(spec.role)};
+  }
+
+  Fill plain_fill(TensorRole role) {
+    switch (role) {
+      case TensorRole::kEmbedding: return from_table(Values::kNormal, 0, 1);
+      case TensorRole::kGatedNorm: return from_table(Values::kNormal, 1, 0.05);
+      case TensorRole::kConvolution:  // four taps: the size of the input is kept
+        return from_table(Values::kNormal, 0, 0.5);
+      case TensorRole::kDecay:  // decays and steps as Mamba-2 and its kin start training from
+        return from_table(Values::kDecay, 0.5, 16);
+      case TensorRole::kStep: return from_table(Values::kStep, 1e-3, 0.1);
+      case TensorRole::kCentredNorm:
+      case TensorRole::kLinear:
+      case TensorRole::kResidualLinear: break;
     }
-    return {std::move(entry), std::move(fill)};
+    return from_table(Values::kNormal, 0, 0.05);
   }
 
   std::vector<PlannedTensor> packed_tensors(const ModuleSpec& spec, int bits, double deviation) {

@@ -78,15 +78,17 @@ Json extra_config(const SynthModel& model) {
 
 Json quantization_json(const SynthModel& model) {
   if (model.recipe == Recipe::kGptqInt4) {
+    Json dynamic = Json::object();
+    for (const std::string_view pattern : kQwen3NextGatePatterns) {
+      dynamic["-:" + std::string(pattern)] = Json::object();
+    }
     return {{"quant_method", "gptq"},
             {"bits", 4},
             {"group_size", model.group_size},
             {"sym", true},
             {"desc_act", false},
-            {"lm_head", false},
             {"checkpoint_format", "gptq"},
-            {"dynamic",
-             {{"-:.*mlp\\.gate$", Json::object()}, {"-:.*shared_expert_gate$", Json::object()}}}};
+            {"dynamic", std::move(dynamic)}};
   }
   return {{"bits", 4},
           {"data_type", "int"},
@@ -94,7 +96,7 @@ Json quantization_json(const SynthModel& model) {
           {"sym", true},
           {"iters", 0},
           {"autoround_version", model.recipe == Recipe::kInt4Mixed ? "0.12.0" : "0.7.0"},
-          {"block_name_to_quantize", "model.layers"},
+          {"block_name_to_quantize", kQwen3NextLayers},
           {"quant_method", "auto-round"},
           {"packing_format", "auto_round:auto_gptq"},
           {"extra_config", extra_config(model)}};

@@ -150,9 +150,9 @@ bool zeros_are_symmetric(const TensorView& zeros, int bits, int32_t zero_offset)
   return difference == 0;
 }
 
-/// Throws when a zero point of version 1 is stored as all ones. True zero 0 less one has no
-/// representation: some writers wrap it around, some borrow from the next field, some spill over all
-/// fields above, and readers differ as well. None can be told from the others.
+/// Throws when a zero point of version 1 is stored as all ones. A true zero of 0, less one, has no
+/// representation: some writers wrap it around, some borrow from the next field, some spill over
+/// all fields above, and readers differ as well. None can be told from the others.
 void check_zero_points(const GptqModule& tensors, const TensorView& zeros, int bits) {
   const uint32_t ones = (1u << bits) - 1;
   const uint32_t* words = zeros.as<uint32_t>();
