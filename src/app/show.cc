@@ -27,14 +27,16 @@ double megabytes(uint64_t bytes) { return static_cast<double>(bytes) / 1e6; }
 void print_geometry(const ShowReport& report) {
   const ModelConfig& c = report.config;
   fmt::print("{}\n", report.folder.string());
-  fmt::print("  {}: {} layers ({} gated DeltaNet, {} gated attention), hidden size {}, {} token "
-             "ids\n",
-             c.model_type, c.layer_count(), c.count(MixerKind::kGatedDelta),
-             c.count(MixerKind::kGatedAttention), c.hidden_size, c.vocab_size);
-  fmt::print("  attention: {} query heads and {} key/value heads of {}, RoPE on {} dimensions, "
-             "theta {:.0f}{}\n",
-             c.query_heads, c.kv_heads, c.head_dim, c.rotary_dim, c.rope_theta,
-             c.yarn ? fmt::format(", YaRN factor {}", c.yarn->factor) : "");
+  fmt::print(
+      "  {}: {} layers ({} gated DeltaNet, {} gated attention), hidden size {}, {} token "
+      "ids\n",
+      c.model_type, c.layer_count(), c.count(MixerKind::kGatedDelta),
+      c.count(MixerKind::kGatedAttention), c.hidden_size, c.vocab_size);
+  fmt::print(
+      "  attention: {} query heads and {} key/value heads of {}, RoPE on {} dimensions, "
+      "theta {:.0f}{}\n",
+      c.query_heads, c.kv_heads, c.head_dim, c.rotary_dim, c.rope_theta,
+      c.yarn ? fmt::format(", YaRN factor {}", c.yarn->factor) : "");
   fmt::print("  DeltaNet: {} key heads of {}, {} value heads of {}, convolution over {} tokens\n",
              c.delta_key_heads, c.delta_key_dim, c.delta_value_heads, c.delta_value_dim,
              c.conv_kernel);
@@ -77,8 +79,8 @@ void print_table(const ShowReport& report) {
     fmt::print("\n{:<20}{:>9}{:>9}{:>17}{:>16}\n", "", "tensors", "modules", "bytes",
                "a draft reads");
     print_rows(report, true);
-    fmt::print("{:<38}{:>17}{:>16}\n", "MTP total, besides lm_head", grouped(report.stored_bytes(true)),
-               grouped(report.token_bytes(true)));
+    fmt::print("{:<38}{:>17}{:>16}\n", "MTP total, besides lm_head",
+               grouped(report.stored_bytes(true)), grouped(report.token_bytes(true)));
   }
   if (report.unused_tensors > 0) {
     fmt::print("\n{} tensors of {} bytes are not part of this model and stay unread.\n",
@@ -153,27 +155,27 @@ Json report_json(const ShowReport& report) {
                      {"file_bytes", shard.file_bytes}});
   }
   const GenerationDefaults& g = report.generation;
-  return {{"folder", report.folder.string()},
-          {"geometry", geometry_json(report.config)},
-          {"quantization",
-           {{"method", report.quantization.method},
-            {"format", report.quantization.checkpoint_format}}},
-          {"generation",
-           {{"do_sample", g.do_sample},
-            {"temperature", g.temperature},
-            {"top_k", g.top_k},
-            {"top_p", g.top_p},
-            {"min_p", g.min_p}}},
-          {"mtp", report.has_mtp},
-          {"files", std::move(files)},
-          {"components", std::move(components)},
-          {"unused", {{"tensors", report.unused_tensors}, {"bytes", report.unused_bytes}}},
-          {"token_bytes", report.token_bytes(false)},
-          {"draft_bytes", report.token_bytes(true)},
-          {"memory",
-           {{"mapped_bytes", report.stored_bytes(false) + report.stored_bytes(true)},
-            {"state_bytes_per_sequence", report.state_bytes()},
-            {"kv_bytes_per_token", report.kv_bytes_per_token()}}}};
+  return {
+      {"folder", report.folder.string()},
+      {"geometry", geometry_json(report.config)},
+      {"quantization",
+       {{"method", report.quantization.method}, {"format", report.quantization.checkpoint_format}}},
+      {"generation",
+       {{"do_sample", g.do_sample},
+        {"temperature", g.temperature},
+        {"top_k", g.top_k},
+        {"top_p", g.top_p},
+        {"min_p", g.min_p}}},
+      {"mtp", report.has_mtp},
+      {"files", std::move(files)},
+      {"components", std::move(components)},
+      {"unused", {{"tensors", report.unused_tensors}, {"bytes", report.unused_bytes}}},
+      {"token_bytes", report.token_bytes(false)},
+      {"draft_bytes", report.token_bytes(true)},
+      {"memory",
+       {{"mapped_bytes", report.stored_bytes(false) + report.stored_bytes(true)},
+        {"state_bytes_per_sequence", report.state_bytes()},
+        {"kv_bytes_per_token", report.kv_bytes_per_token()}}}};
 }
 
 void run_show(const ShowOptions& options) {

@@ -95,10 +95,9 @@ std::vector<ComponentUse> sum_up(const ModelConfig& config, const std::vector<Mo
     const auto [part, whole] = share_read(config, component.component);
     component.token_bytes = component.token_bytes * part / whole;
     for (auto& [format_key, format] : formats[key]) component.formats.push_back(format);
-    std::sort(component.formats.begin(), component.formats.end(),
-              [](const FormatUse& a, const FormatUse& b) {
-                return a.stored_bytes > b.stored_bytes;
-              });
+    std::sort(
+        component.formats.begin(), component.formats.end(),
+        [](const FormatUse& a, const FormatUse& b) { return a.stored_bytes > b.stored_bytes; });
     result.push_back(std::move(component));
   }
   return result;
@@ -157,7 +156,8 @@ ShowReport inspect_model(const std::filesystem::path& folder) {
   report.components = sum_up(report.config, specs, uses);
 
   report.unused_tensors = checkpoint.tensors().size();
-  for (const CheckpointShard& shard : checkpoint.shards()) report.unused_bytes += shard.tensor_bytes;
+  for (const CheckpointShard& shard : checkpoint.shards())
+    report.unused_bytes += shard.tensor_bytes;
   for (const ComponentUse& use : report.components) report.unused_tensors -= use.tensors;
   report.unused_bytes -= report.stored_bytes(false) + report.stored_bytes(true);
   return report;

@@ -30,13 +30,13 @@ struct SynthOptions {
 SynthModel make_model(const SynthOptions& options) {
   std::optional<SynthModel> model = find_preset(options.preset);
   if (!model) {
-    throw UsageError(fmt::format("--preset: there is no \"{}\"; there are {}.", options.preset,
-                                 kPresetNames));
+    throw UsageError(
+        fmt::format("--preset: there is no \"{}\"; there are {}.", options.preset, kPresetNames));
   }
   const std::optional<Recipe> recipe = parse_recipe(options.recipe);
   if (!recipe) {
-    throw UsageError(fmt::format("--recipe: there is no \"{}\"; there are {}.", options.recipe,
-                                 kRecipeNames));
+    throw UsageError(
+        fmt::format("--recipe: there is no \"{}\"; there are {}.", options.recipe, kRecipeNames));
   }
   model->recipe = *recipe;
   if (options.layers < 0 || options.layers > model->config.layer_count()) {
@@ -73,11 +73,10 @@ class ProgressLine {
     const uint64_t step = terminal_ ? percent : percent / 10;
     if (step == step_) return;
     step_ = step;
-    fmt::print(stderr, "{}writing: {:3} %  {:.1f} of {:.1f} GB  {:.2f} GB/s{}",
-               terminal_ ? "\r" : "", percent, static_cast<double>(done) / 1e9,
-               static_cast<double>(total_) / 1e9,
-               static_cast<double>(done) / 1e9 / watch_.seconds(),
-               terminal_ && percent < 100 ? "" : "\n");
+    fmt::print(
+        stderr, "{}writing: {:3} %  {:.1f} of {:.1f} GB  {:.2f} GB/s{}", terminal_ ? "\r" : "",
+        percent, static_cast<double>(done) / 1e9, static_cast<double>(total_) / 1e9,
+        static_cast<double>(done) / 1e9 / watch_.seconds(), terminal_ && percent < 100 ? "" : "\n");
     std::fflush(stderr);
   }
 

@@ -85,8 +85,8 @@ Json quantization_json(const SynthModel& model) {
             {"desc_act", false},
             {"lm_head", false},
             {"checkpoint_format", "gptq"},
-            {"dynamic", {{"-:.*mlp\\.gate$", Json::object()},
-                         {"-:.*shared_expert_gate$", Json::object()}}}};
+            {"dynamic",
+             {{"-:.*mlp\\.gate$", Json::object()}, {"-:.*shared_expert_gate$", Json::object()}}}};
   }
   return {{"bits", 4},
           {"data_type", "int"},
@@ -122,7 +122,6 @@ int stored_bits(const SynthModel& model, const ModuleSpec& spec) {
   if (model.recipe == Recipe::kBf16 || spec.component == Component::kHead) return 16;
   // A single output cannot be packed: quantizers leave it alone.
   if (spec.rows() == 1) return 16;
-
 
   if (spec.component == Component::kRouters) {
     return model.recipe == Recipe::kInt4MixedOld ? 8 : 16;

@@ -23,14 +23,18 @@ struct AddedToken {
 };
 
 constexpr std::array<AddedToken, 26> kAddedTokens = {{
-    {"<|endoftext|>", true},      {"<|im_start|>", true},     {"<|im_end|>", true},
-    {"<|object_ref_start|>", true}, {"<|object_ref_end|>", true}, {"<|box_start|>", true},
-    {"<|box_end|>", true},        {"<|quad_start|>", true},   {"<|quad_end|>", true},
-    {"<|vision_start|>", true},   {"<|vision_end|>", true},   {"<|vision_pad|>", true},
-    {"<|image_pad|>", true},      {"<|video_pad|>", true},    {"<tool_call>", false},
-    {"</tool_call>", false},      {"<|fim_prefix|>", false},  {"<|fim_middle|>", false},
-    {"<|fim_suffix|>", false},    {"<|fim_pad|>", false},     {"<|repo_name|>", false},
-    {"<|file_sep|>", false},      {"<tool_response>", false}, {"</tool_response>", false},
+    {"<|endoftext|>", true},      {"<|im_start|>", true},
+    {"<|im_end|>", true},         {"<|object_ref_start|>", true},
+    {"<|object_ref_end|>", true}, {"<|box_start|>", true},
+    {"<|box_end|>", true},        {"<|quad_start|>", true},
+    {"<|quad_end|>", true},       {"<|vision_start|>", true},
+    {"<|vision_end|>", true},     {"<|vision_pad|>", true},
+    {"<|image_pad|>", true},      {"<|video_pad|>", true},
+    {"<tool_call>", false},       {"</tool_call>", false},
+    {"<|fim_prefix|>", false},    {"<|fim_middle|>", false},
+    {"<|fim_suffix|>", false},    {"<|fim_pad|>", false},
+    {"<|repo_name|>", false},     {"<|file_sep|>", false},
+    {"<tool_response>", false},   {"</tool_response>", false},
     {"<think>", false},           {"</think>", false},
 }};
 
@@ -62,8 +66,8 @@ std::vector<std::string> byte_tokens() {
   std::vector<std::string> printable;
   std::vector<std::string> others;
   for (unsigned byte = 0; byte < 256; ++byte) {
-    const bool is_printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) ||
-                              byte >= 174;
+    const bool is_printable =
+        (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
     if (is_printable) {
       printable.push_back(utf8(byte));
     } else {
@@ -123,8 +127,8 @@ class StubVocabulary {
 
 /// The fields that tokenizer.json and tokenizer_config.json have in common.
 Json added_token_json(const AddedToken& token) {
-  return {{"content", token.text},  {"single_word", false}, {"lstrip", false},
-          {"rstrip", false},        {"normalized", false},  {"special", token.special}};
+  return {{"content", token.text}, {"single_word", false}, {"lstrip", false},
+          {"rstrip", false},       {"normalized", false},  {"special", token.special}};
 }
 
 }  // namespace

@@ -55,8 +55,7 @@ class OutputFile {
 
   void write(uint64_t position, std::span<const std::byte> bytes) const {
     while (!bytes.empty()) {
-      const ssize_t count =
-          ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(position));
+      const ssize_t count = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(position));
       if (count < 0 && errno == EINTR) continue;
       if (count <= 0) throw_io(path_, "cannot be written", count < 0 ? errno : EIO);
       bytes = bytes.subspan(static_cast<size_t>(count));

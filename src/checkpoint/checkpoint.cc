@@ -67,10 +67,8 @@ void check_shards_exist(const fs::path& directory, const std::vector<std::string
 CheckpointTensor make_tensor(SafetensorsEntry&& entry, const std::byte* data, uint32_t shard) {
   CheckpointTensor tensor;
   tensor.name = std::move(entry.name);
-  tensor.view = {.data = data + entry.begin,
-                 .dtype = entry.dtype,
-                 .rank = entry.rank,
-                 .dims = entry.dims};
+  tensor.view = {
+      .data = data + entry.begin, .dtype = entry.dtype, .rank = entry.rank, .dims = entry.dims};
   tensor.shard = shard;
   return tensor;
 }
@@ -107,11 +105,12 @@ std::vector<CheckpointTensor> merge(std::vector<std::vector<CheckpointTensor>> l
 Checkpoint::Checkpoint(const fs::path& directory) : directory_(directory) {
   std::error_code error;
   if (!fs::is_directory(directory, error)) {
-    throw LoadError({.file = directory,
-                     .where = "",
-                     .expected = "a model folder",
-                     .found = fs::exists(directory, error) ? "a file" : "nothing there",
-                     .advice = "Give the folder that holds config.json and the safetensors files."});
+    throw LoadError(
+        {.file = directory,
+         .where = "",
+         .expected = "a model folder",
+         .found = fs::exists(directory, error) ? "a file" : "nothing there",
+         .advice = "Give the folder that holds config.json and the safetensors files."});
   }
   const bool has_index = fs::exists(directory / kIndexName, error);
   const bool has_single = fs::exists(directory / kSingleName, error);
@@ -126,8 +125,8 @@ Checkpoint::Checkpoint(const fs::path& directory) : directory_(directory) {
     open_shards({kSingleName});
     return;
   }
-  const ShardIndex index = parse_shard_index(map_file(directory / kIndexName).bytes(),
-                                             directory / kIndexName);
+  const ShardIndex index =
+      parse_shard_index(map_file(directory / kIndexName).bytes(), directory / kIndexName);
   const bool single_is_shard =
       std::find(index.files.begin(), index.files.end(), kSingleName) != index.files.end();
   if (has_single && !single_is_shard) {
@@ -164,12 +163,12 @@ void Checkpoint::open_shards(const std::vector<std::string>& names) {
   tensors_ = merge(std::move(lists));
   for (size_t i = 1; i < tensors_.size(); ++i) {
     if (tensors_[i].name != tensors_[i - 1].name) continue;
-    throw LoadError({.file = shards_[tensors_[i].shard].path,
-                     .where = "tensor " + printable(tensors_[i].name),
-                     .expected = "the tensor in one shard",
-                     .found = "it also in " +
-                              shards_[tensors_[i - 1].shard].path.filename().string(),
-                     .advice = "The shards are not of one model: download the folder again."});
+    throw LoadError(
+        {.file = shards_[tensors_[i].shard].path,
+         .where = "tensor " + printable(tensors_[i].name),
+         .expected = "the tensor in one shard",
+         .found = "it also in " + shards_[tensors_[i - 1].shard].path.filename().string(),
+         .advice = "The shards are not of one model: download the folder again."});
   }
 }
 
@@ -221,9 +220,9 @@ TensorView Checkpoint::require(std::string_view name, std::span<const int64_t> s
   if (!tensor) fail("the tensor, of shape " + shape_text(shape), "nothing");
 
   const TensorView& view = tensor->view;
-  const bool same = std::equal(shape.begin(), shape.end(), view.dims.begin(),
-                               view.dims.begin() + view.rank,
-                               [](int64_t want, int64_t have) { return want < 0 || want == have; });
+  const bool same =
+      std::equal(shape.begin(), shape.end(), view.dims.begin(), view.dims.begin() + view.rank,
+                 [](int64_t want, int64_t have) { return want < 0 || want == have; });
   if (!same) fail("shape " + shape_text(shape), shape_text(view));
 
   if (!dtypes.empty() && std::find(dtypes.begin(), dtypes.end(), view.dtype) == dtypes.end()) {

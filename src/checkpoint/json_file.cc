@@ -68,8 +68,8 @@ json parse(const MappedFile& file, const std::filesystem::path& path) {
   const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
                               file.bytes().size());
   if (text.size() > kMaxBytes) {
-    fail_file(path, "", fmt::format("at most {} bytes", kMaxBytes),
-              fmt::format("{}", text.size()), "This is not the file of a model.");
+    fail_file(path, "", fmt::format("at most {} bytes", kMaxBytes), fmt::format("{}", text.size()),
+              "This is not the file of a model.");
   }
   constexpr const char* kAgain = "The file is damaged or incomplete: download or copy it again.";
   // The JSON library takes a zero byte for the end of its input and would accept what follows.

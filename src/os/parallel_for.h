@@ -21,8 +21,8 @@ void parallel_for(size_t count, const Body& body, size_t max_threads = 0) {
   constexpr size_t kNone = std::numeric_limits<size_t>::max();
   std::atomic<size_t> next = 0;
   std::mutex mutex;
-  std::exception_ptr error;      // guarded by mutex
-  size_t error_index = kNone;    // guarded by mutex
+  std::exception_ptr error;    // guarded by mutex
+  size_t error_index = kNone;  // guarded by mutex
   const auto work = [&] {
     for (size_t i = next++; i < count; i = next++) {
       try {

@@ -93,10 +93,10 @@ TEST(ShowProgram, UsageErrorsExitWithCode2) {
 TEST(SynthProgram, DryRunPrintsTheAudit) {
   const Outcome mixed = run({"synth", "/nowhere", "--dry-run"});
   EXPECT_EQ(mixed.exit_code, 0) << mixed.err;
-  EXPECT_TRUE(mixed.out.starts_with(
-      "227,088 tensors (222,447 in the main shards, 4,641 in the MTP shard)\n"
-      "43,243,415,040 bytes in the main shards\n"
-      "859,042,816 bytes in the MTP shard\n"))
+  EXPECT_TRUE(
+      mixed.out.starts_with("227,088 tensors (222,447 in the main shards, 4,641 in the MTP shard)\n"
+                            "43,243,415,040 bytes in the main shards\n"
+                            "859,042,816 bytes in the MTP shard\n"))
       << mixed.out;
   const Outcome bf16 = run({"synth", "/nowhere", "--dry-run", "--recipe", "bf16"});
   EXPECT_TRUE(bf16.out.starts_with("75,944 tensors\n162,649,725,440 bytes in the main shards\n"))

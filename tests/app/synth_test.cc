@@ -204,8 +204,8 @@ INSTANTIATE_TEST_SUITE_P(Recipes, SynthRecipe,
 double weight_rms(const TempFolder& folder, const LinearModule& module) {
   const Checkpoint checkpoint(folder.path());
   double squares = 0;
-  const std::vector<float> values = testing::dequantise(
-      load_linear(checkpoint, load_quantization_config(folder.path()), module));
+  const std::vector<float> values =
+      testing::dequantise(load_linear(checkpoint, load_quantization_config(folder.path()), module));
   for (const float value : values) squares += double{value} * value;
   return std::sqrt(squares / static_cast<double>(values.size()));
 }

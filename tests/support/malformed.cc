@@ -14,8 +14,8 @@ void MalformedCase::write(const std::filesystem::path& folder) const {
 
 std::vector<MalformedCase> malformed_models() {
   std::vector<MalformedCase> all;
-  for (auto list : {malformed_headers, malformed_folders, malformed_configs,
-                    malformed_quantization, malformed_tensors}) {
+  for (auto list : {malformed_headers, malformed_folders, malformed_configs, malformed_quantization,
+                    malformed_tensors}) {
     std::vector<MalformedCase> cases = list();
     std::move(cases.begin(), cases.end(), std::back_inserter(all));
   }

@@ -57,13 +57,27 @@ MalformedCase generation_case(std::string name, const char* field, json value,
 
 std::vector<MalformedCase> missing_cases() {
   std::vector<MalformedCase> all;
-  for (const char* field :
-       {"model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
-        "num_key_value_heads", "head_dim", "rope_theta", "max_position_embeddings",
-        "linear_num_key_heads", "linear_num_value_heads", "linear_key_head_dim",
-        "linear_value_head_dim", "linear_conv_kernel_dim", "num_experts", "num_experts_per_tok",
-        "moe_intermediate_size", "shared_expert_intermediate_size", "norm_topk_prob",
-        "rms_norm_eps", "hidden_act"}) {
+  for (const char* field : {"model_type",
+                            "vocab_size",
+                            "hidden_size",
+                            "num_hidden_layers",
+                            "num_attention_heads",
+                            "num_key_value_heads",
+                            "head_dim",
+                            "rope_theta",
+                            "max_position_embeddings",
+                            "linear_num_key_heads",
+                            "linear_num_value_heads",
+                            "linear_key_head_dim",
+                            "linear_value_head_dim",
+                            "linear_conv_kernel_dim",
+                            "num_experts",
+                            "num_experts_per_tok",
+                            "moe_intermediate_size",
+                            "shared_expert_intermediate_size",
+                            "norm_topk_prob",
+                            "rms_norm_eps",
+                            "hidden_act"}) {
     all.push_back(missing_case(field));
   }
   return all;
@@ -139,8 +153,8 @@ std::vector<MalformedCase> file_cases() {
                 {"byte 2", "a zero byte"}),
       text_case("config_is_a_list", "config.json", "[]", {"a JSON object", "an empty list"}),
       text_case("config_is_null", "config.json", "null", {"a JSON object", "null"}),
-      text_case("config_field_twice", "config.json",
-                R"({"hidden_size": 64, "hidden_size": 128})", {"\"hidden_size\"", "twice"}),
+      text_case("config_field_twice", "config.json", R"({"hidden_size": 64, "hidden_size": 128})",
+                {"\"hidden_size\"", "twice"}),
       text_case("config_not_utf8", "config.json", "{\"model_type\": \"\xFF\"}", {"valid JSON"}),
       text_case("config_nested_without_end", "config.json", deep, {"at most 64 levels"}),
       text_case("config_of_a_gigantic_size", "config.json", "{}" + std::string(16'000'000, ' '),

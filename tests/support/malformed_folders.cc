@@ -85,7 +85,8 @@ std::vector<MalformedCase> file_cases() {
                     fs::create_symlink("gone", folder / "model.safetensors");
                   },
                   {"model.safetensors or model.safetensors.index.json"}),
-      folder_case("no_config", 1, [](const fs::path& folder) { fs::remove(folder / "config.json"); },
+      folder_case("no_config", 1,
+                  [](const fs::path& folder) { fs::remove(folder / "config.json"); },
                   {"config.json: ", "nothing there"}),
       folder_case("shard_missing", 2, [](const fs::path& folder) { fs::remove(folder / kSecond); },
                   {kSecond, "the 2 shards", "1 missing"}),
@@ -104,11 +105,10 @@ std::vector<MalformedCase> file_cases() {
       folder_case("shard_damaged", 2,
                   [](const fs::path& folder) { write_file(folder / kSecond, "12345678"); },
                   {kSecond, "header"}),
-      folder_case("two_sets_of_weights", 2,
-                  [](const fs::path& folder) {
-                    fs::copy(folder / kFirst, folder / "model.safetensors");
-                  },
-                  {kIndex, "model.safetensors, which is in the folder", "Two sets of weights"}),
+      folder_case(
+          "two_sets_of_weights", 2,
+          [](const fs::path& folder) { fs::copy(folder / kFirst, folder / "model.safetensors"); },
+          {kIndex, "model.safetensors, which is in the folder", "Two sets of weights"}),
   };
 }
 
@@ -116,16 +116,15 @@ std::vector<MalformedCase> index_cases() {
   return {
       index_text_case("index_empty", "", {"valid JSON"}),
       index_text_case("index_cut", R"({"weight_map":{"a":"model-00001)", {"valid JSON"}),
-      index_text_case("index_ends_with_a_zero_byte",
-                      std::string("{\"weight_map\":{}}\0", 18), {"byte 17", "a zero byte"}),
+      index_text_case("index_ends_with_a_zero_byte", std::string("{\"weight_map\":{}}\0", 18),
+                      {"byte 17", "a zero byte"}),
       index_text_case("index_is_a_list", "[]", {"a JSON object", "a list"}),
       index_text_case("index_is_a_string", "\"x\"", {"a JSON object", "\"x\""}),
       index_text_case("index_without_map", R"({"metadata":{}})", {"weight_map", "nothing"}),
       index_text_case("index_map_is_a_list", R"({"weight_map":[]})", {"weight_map", "a list"}),
       index_text_case("index_map_is_null", R"({"weight_map":null})", {"weight_map", "null"}),
       index_text_case("index_map_is_empty", R"({"weight_map":{}})", {"at least one tensor"}),
-      index_text_case("index_map_twice",
-                      R"({"weight_map":{"a":"a.safetensors"},"weight_map":{}})",
+      index_text_case("index_map_twice", R"({"weight_map":{"a":"a.safetensors"},"weight_map":{}})",
                       {"weight_map", "twice"}),
       index_text_case("index_map_nests", R"({"weight_map":{"a":{"b":"a.safetensors"}}})",
                       {"tensor \"a\"", "a file name", "an object"}),
@@ -159,9 +158,7 @@ std::vector<MalformedCase> index_cases() {
        .fragments = {kSecond, kNorm, "in one shard", kFirst},
        .shards = 2,
        .change =
-           [](ModelSource& model) {
-             model.shards.at(kSecond).tensors.push_back(model.at(kNorm));
-           }},
+           [](ModelSource& model) { model.shards.at(kSecond).tensors.push_back(model.at(kNorm)); }},
   };
 }
 

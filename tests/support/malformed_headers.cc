@@ -127,9 +127,10 @@ std::vector<MalformedCase> structure_cases() {
       header_case("tensor_is_null", R"({"t":null})", 0, {"tensor \"t\"", "found null"}),
       header_case("tensor_is_a_list", R"({"t":[]})", 0, {"tensor \"t\"", "found a list"}),
       header_case("tensor_without_name", R"({"":{)" + good + "}}", 8, {"a name", "an empty one"}),
-      header_case("tensor_twice", R"({"t":{)" + good +
-                                      R"(},"t":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}})",
-                  16, {"tensor \"t\"", "once", "twice"}),
+      header_case(
+          "tensor_twice",
+          R"({"t":{)" + good + R"(},"t":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}})", 16,
+          {"tensor \"t\"", "once", "twice"}),
       header_case("metadata_is_a_list", R"({"__metadata__":[]})", 0, {"__metadata__", "object"}),
       header_case("metadata_holds_a_number", R"({"__metadata__":{"a":1}})", 0,
                   {"__metadata__", "only strings", "number 1"}),
@@ -137,7 +138,8 @@ std::vector<MalformedCase> structure_cases() {
                   {"__metadata__", "only strings", "an object"}),
       header_case("metadata_twice", R"({"__metadata__":{},"__metadata__":{}})", 0,
                   {"__metadata__", "two"}),
-      tensor_case("dtype_missing", R"("shape":[2],"data_offsets":[0,8])", 8, {", dtype", "nothing"}),
+      tensor_case("dtype_missing", R"("shape":[2],"data_offsets":[0,8])", 8,
+                  {", dtype", "nothing"}),
       tensor_case("shape_missing", R"("dtype":"F32","data_offsets":[0,8])", 8,
                   {", shape", "nothing"}),
       tensor_case("offsets_missing", R"("dtype":"F32","shape":[2])", 8,
@@ -153,8 +155,7 @@ std::vector<MalformedCase> structure_cases() {
 
 std::vector<MalformedCase> shape_cases() {
   const auto shape_case = [](std::string name, const std::string& shape, Fragments fragments) {
-    return tensor_case(std::move(name),
-                       R"("dtype":"F32","data_offsets":[0,8],"shape":)" + shape, 8,
+    return tensor_case(std::move(name), R"("dtype":"F32","data_offsets":[0,8],"shape":)" + shape, 8,
                        std::move(fragments));
   };
   return {
@@ -183,8 +184,7 @@ std::vector<MalformedCase> shape_cases() {
 std::vector<MalformedCase> offset_cases() {
   const auto offsets_case = [](std::string name, const std::string& offsets, Fragments fragments) {
     fragments.push_back("data_offsets");
-    return tensor_case(std::move(name),
-                       R"("dtype":"F32","shape":[2],"data_offsets":)" + offsets, 8,
+    return tensor_case(std::move(name), R"("dtype":"F32","shape":[2],"data_offsets":)" + offsets, 8,
                        std::move(fragments));
   };
   return {

@@ -77,11 +77,10 @@ std::vector<MalformedCase> malformed_quantization() {
        }) {
     all.push_back(std::move(item));
   }
-  all.push_back({.name = "quantization_config_string",
-                 .fragments = {"config.json: quantization_config", "an object", "\"gptq\""},
-                 .change = [](ModelSource& model) {
-                   model.config["quantization_config"] = "gptq";
-                 }});
+  all.push_back(
+      {.name = "quantization_config_string",
+       .fragments = {"config.json: quantization_config", "an object", "\"gptq\""},
+       .change = [](ModelSource& model) { model.config["quantization_config"] = "gptq"; }});
   all.push_back({.name = "quantization_config_missing",
                  .fragments = {"config.json: quantization_config", "is quantized", "nothing"},
                  .change = [](ModelSource& model) { model.config.erase("quantization_config"); }});

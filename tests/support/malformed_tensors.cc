@@ -9,9 +9,9 @@ namespace {
 using Fragments = std::vector<std::string>;
 using Change = std::function<void(ModelSource&)>;
 
-const std::string kExpert = "model.layers.1.mlp.experts.3.up_proj";     // 4 bits, [32, 64]
-const std::string kQuery = "model.layers.1.self_attn.q_proj";           // 8 bits, [128, 64]
-const std::string kRouter = "model.layers.0.mlp.gate";                  // BF16, [4, 64]
+const std::string kExpert = "model.layers.1.mlp.experts.3.up_proj";    // 4 bits, [32, 64]
+const std::string kQuery = "model.layers.1.self_attn.q_proj";          // 8 bits, [128, 64]
+const std::string kRouter = "model.layers.0.mlp.gate";                 // BF16, [4, 64]
 const std::string kConv = "model.layers.0.linear_attn.conv1d.weight";  // BF16, [128, 1, 4]
 
 /// The message names the file and the tensor.
@@ -100,8 +100,7 @@ std::vector<MalformedCase> absence_cases() {
       tensor_case("fewer_experts_than_promised", "model.layers.0.mlp.gate.weight",
                   [](ModelSource& model) { model.config["num_experts"] = 5; },
                   {"[5, 64]", "[4, 64]", "different models"}),
-      tensor_case("more_layers_than_weights",
-                  "model.layers.2.linear_attn.in_proj_qkvz.weight",
+      tensor_case("more_layers_than_weights", "model.layers.2.linear_attn.in_proj_qkvz.weight",
                   [](ModelSource& model) {
                     model.config["num_hidden_layers"] = 4;
                     model.config["layer_types"] = {"linear_attention", "full_attention",
@@ -185,8 +184,11 @@ std::vector<MalformedCase> value_cases() {
                     bytes.assign(bytes.size(), '\0');
                   },
                   {"other than zero", "never completely downloaded"}),
-      extra_case("group_index_of_desc_act", ".g_idx",
-                 {"", DType::kI32, {64}, second_group_first},
+      value_case("zero_point_wrapped_around", kExpert + ".qzeros", 9, 0x77F7,
+                 {"below 15", "15 in the word at [1, 0]", "gptq_v2"}),
+      value_case("zero_point_of_8_bits_wrapped_around", kQuery + ".qzeros", 1, 0xFF7F,
+                 {"below 255", "255 in the word at [0, 0]"}),
+      extra_case("group_index_of_desc_act", ".g_idx", {"", DType::kI32, {64}, second_group_first},
                  {"group 0 for input 0", "group 1", "desc_act=true"}),
       extra_case("group_index_too_short", ".g_idx", {"", DType::kI32, {32}, zeros(128)},
                  {"[64]", "[32]"}),
