@@ -3,16 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "base/error.h"
 #include "checkpoint/printable.h"
 #include "checkpoint/safetensors.h"
 #include "checkpoint/shard_index.h"
+#include "os/parallel_for.h"
 
 namespace hearth {
 namespace {
@@ -66,39 +64,11 @@ void check_shards_exist(const fs::path& directory, const std::vector<std::string
                    .advice = "Download the missing files."});
 }
 
-/// Runs body(0 … count − 1) on a few threads. Throws the error of the lowest index, so that the
-/// same damaged folder always gives the same message.
-template <typename Body>
-void for_each_shard(size_t count, const Body& body) {
-  std::vector<std::exception_ptr> errors(count);
-  std::atomic<size_t> next = 0;
-  const auto work = [&] {
-    for (size_t i = next++; i < count; i = next++) {
-      try {
-        body(i);
-      } catch (...) {
-        errors[i] = std::current_exception();
-      }
-    }
-  };
-  {
-    const size_t threads = std::min<size_t>({count, std::thread::hardware_concurrency(), 16});
-    std::vector<std::jthread> helpers;
-    for (size_t i = 1; i < threads; ++i) helpers.emplace_back(work);
-    work();
-  }
-  for (const std::exception_ptr& error : errors) {
-    if (error) std::rethrow_exception(error);
-  }
-}
-
 CheckpointTensor make_tensor(SafetensorsEntry&& entry, const std::byte* data, uint32_t shard) {
   CheckpointTensor tensor;
   tensor.name = std::move(entry.name);
-  tensor.view = {.data = data + entry.begin,
-                 .dtype = entry.dtype,
-                 .rank = entry.rank,
-                 .dims = entry.dims};
+  tensor.view = {
+      .data = data + entry.begin, .dtype = entry.dtype, .rank = entry.rank, .dims = entry.dims};
   tensor.shard = shard;
   return tensor;
 }
@@ -135,11 +105,12 @@ std::vector<CheckpointTensor> merge(std::vector<std::vector<CheckpointTensor>> l
 Checkpoint::Checkpoint(const fs::path& directory) : directory_(directory) {
   std::error_code error;
   if (!fs::is_directory(directory, error)) {
-    throw LoadError({.file = directory,
-                     .where = "",
-                     .expected = "a model folder",
-                     .found = fs::exists(directory, error) ? "a file" : "nothing there",
-                     .advice = "Give the folder that holds config.json and the safetensors files."});
+    throw LoadError(
+        {.file = directory,
+         .where = "",
+         .expected = "a model folder",
+         .found = fs::exists(directory, error) ? "a file" : "nothing there",
+         .advice = "Give the folder that holds config.json and the safetensors files."});
   }
   const bool has_index = fs::exists(directory / kIndexName, error);
   const bool has_single = fs::exists(directory / kSingleName, error);
@@ -154,8 +125,8 @@ Checkpoint::Checkpoint(const fs::path& directory) : directory_(directory) {
     open_shards({kSingleName});
     return;
   }
-  const ShardIndex index = parse_shard_index(map_file(directory / kIndexName).bytes(),
-                                             directory / kIndexName);
+  const ShardIndex index =
+      parse_shard_index(map_file(directory / kIndexName).bytes(), directory / kIndexName);
   const bool single_is_shard =
       std::find(index.files.begin(), index.files.end(), kSingleName) != index.files.end();
   if (has_single && !single_is_shard) {
@@ -174,7 +145,7 @@ void Checkpoint::open_shards(const std::vector<std::string>& names) {
   shards_.resize(names.size());
   files_.resize(names.size());
   std::vector<std::vector<CheckpointTensor>> lists(names.size());
-  for_each_shard(names.size(), [&](size_t i) {
+  parallel_for(names.size(), [&](size_t i) {
     CheckpointShard& shard = shards_[i];
     shard.path = directory_ / names[i];
     files_[i] = map_file(shard.path);
@@ -192,12 +163,12 @@ void Checkpoint::open_shards(const std::vector<std::string>& names) {
   tensors_ = merge(std::move(lists));
   for (size_t i = 1; i < tensors_.size(); ++i) {
     if (tensors_[i].name != tensors_[i - 1].name) continue;
-    throw LoadError({.file = shards_[tensors_[i].shard].path,
-                     .where = "tensor " + printable(tensors_[i].name),
-                     .expected = "the tensor in one shard",
-                     .found = "it also in " +
-                              shards_[tensors_[i - 1].shard].path.filename().string(),
-                     .advice = "The shards are not of one model: download the folder again."});
+    throw LoadError(
+        {.file = shards_[tensors_[i].shard].path,
+         .where = "tensor " + printable(tensors_[i].name),
+         .expected = "the tensor in one shard",
+         .found = "it also in " + shards_[tensors_[i - 1].shard].path.filename().string(),
+         .advice = "The shards are not of one model: download the folder again."});
   }
 }
 
@@ -236,8 +207,8 @@ const CheckpointTensor* Checkpoint::find(std::string_view name) const {
   return place != tensors_.end() && place->name == name ? &*place : nullptr;
 }
 
-TensorView Checkpoint::require(std::string_view name, std::initializer_list<int64_t> shape,
-                               std::initializer_list<DType> dtypes) const {
+TensorView Checkpoint::require(std::string_view name, std::span<const int64_t> shape,
+                               std::span<const DType> dtypes) const {
   const auto fail = [&](std::string expected, std::string found) {
     throw LoadError({.file = file_of(name),
                      .where = "tensor " + printable(name),
@@ -245,17 +216,16 @@ TensorView Checkpoint::require(std::string_view name, std::initializer_list<int6
                      .found = std::move(found),
                      .advice = "config.json and the weights may be of different models."});
   };
-  const std::span<const int64_t> wanted(shape.begin(), shape.size());
   const CheckpointTensor* tensor = find(name);
-  if (!tensor) fail("the tensor, of shape " + shape_text(wanted), "nothing");
+  if (!tensor) fail("the tensor, of shape " + shape_text(shape), "nothing");
 
   const TensorView& view = tensor->view;
-  const bool same = std::equal(wanted.begin(), wanted.end(), view.dims.begin(),
-                               view.dims.begin() + view.rank,
-                               [](int64_t want, int64_t have) { return want < 0 || want == have; });
-  if (!same) fail("shape " + shape_text(wanted), shape_text(view));
+  const bool same =
+      std::equal(shape.begin(), shape.end(), view.dims.begin(), view.dims.begin() + view.rank,
+                 [](int64_t want, int64_t have) { return want < 0 || want == have; });
+  if (!same) fail("shape " + shape_text(shape), shape_text(view));
 
-  if (dtypes.size() > 0 && std::find(dtypes.begin(), dtypes.end(), view.dtype) == dtypes.end()) {
+  if (!dtypes.empty() && std::find(dtypes.begin(), dtypes.end(), view.dtype) == dtypes.end()) {
     std::vector<std::string> names;
     for (const DType dtype : dtypes) names.emplace_back(dtype_name(dtype));
     fail("dtype " + joined(names, " or "), std::string(dtype_name(view.dtype)));

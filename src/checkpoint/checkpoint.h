@@ -53,8 +53,13 @@ class Checkpoint {
 
   /// The tensor's view; throws LoadError when it is absent or its shape differs. A dimension of −1
   /// matches any size. dtypes lists the ones that are acceptable (empty: any).
+  TensorView require(std::string_view name, std::span<const int64_t> shape,
+                     std::span<const DType> dtypes = {}) const;
   TensorView require(std::string_view name, std::initializer_list<int64_t> shape,
-                     std::initializer_list<DType> dtypes = {}) const;
+                     std::initializer_list<DType> dtypes = {}) const {
+    return require(name, std::span(shape.begin(), shape.size()),
+                   std::span(dtypes.begin(), dtypes.size()));
+  }
 
   /// The file that holds the tensor, for error messages; the folder when it is absent.
   std::filesystem::path file_of(std::string_view name) const;

@@ -68,8 +68,13 @@ json parse(const MappedFile& file, const std::filesystem::path& path) {
   const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()),
                               file.bytes().size());
   if (text.size() > kMaxBytes) {
-    fail_file(path, "", fmt::format("at most {} bytes", kMaxBytes),
-              fmt::format("{}", text.size()), "This is not the file of a model.");
+    fail_file(path, "", fmt::format("at most {} bytes", kMaxBytes), fmt::format("{}", text.size()),
+              "This is not the file of a model.");
+  }
+  constexpr const char* kAgain = "The file is damaged or incomplete: download or copy it again.";
+  // The JSON library takes a zero byte for the end of its input and would accept what follows.
+  if (const size_t zero = text.find('\0'); zero != text.npos) {
+    fail_file(path, fmt::format("byte {}", zero), "valid JSON in UTF-8", "a zero byte", kAgain);
   }
   json tree;
   TreeGuard guard(path);
@@ -77,8 +82,7 @@ json parse(const MappedFile& file, const std::filesystem::path& path) {
     tree = json::parse(text.begin(), text.end(), std::ref(guard));
   } catch (const json::parse_error& error) {
     fail_file(path, fmt::format("byte {}", error.byte), "valid JSON in UTF-8",
-              text.empty() ? "an empty file" : "a syntax error",
-              "The file is damaged or incomplete: download or copy it again.");
+              text.empty() ? "an empty file" : "a syntax error", kAgain);
   }
   if (!tree.is_object()) {
     fail_file(path, "", "a JSON object", describe_json(tree), "This is not the file of a model.");
@@ -101,7 +105,10 @@ std::optional<json> read_optional_json_file(const std::filesystem::path& path) {
   try {
     file = MappedFile(path);
   } catch (const std::system_error& error) {
-    if (error.code() == std::errc::no_such_file_or_directory) return std::nullopt;
+    if (error.code() == std::errc::no_such_file_or_directory ||
+        error.code() == std::errc::not_a_directory) {
+      return std::nullopt;
+    }
     fail_file(path, "", "a readable file", error.code().message(), "Check its permissions.");
   }
   return parse(file, path);

@@ -1,4 +1,4 @@
-// Small JSON files of a model folder (config.json and its like), read with bounds, and their fields.
+// Small JSON files of a model folder (config.json and its like), read with bounds.
 #pragma once
 
 #include <cstdint>

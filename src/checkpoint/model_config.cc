@@ -100,8 +100,8 @@ void read_rope(const JsonFields& config, ModelConfig& model) {
   model.rotary_dim = std::llround(rotary);
   if (model.rotary_dim < 2 || model.rotary_dim % 2 != 0 ||
       std::abs(rotary - static_cast<double>(model.rotary_dim)) > 1e-6) {
-    config.fail(name, fmt::format("a fraction that gives an even part of head_dim ({})",
-                                  model.head_dim),
+    config.fail(name,
+                fmt::format("a fraction that gives an even part of head_dim ({})", model.head_dim),
                 fmt::format("{}", factor));
   }
   model.yarn = read_yarn(config, model);

@@ -73,8 +73,8 @@ struct GenerationDefaults {
   bool do_sample = false;
 };
 
-/// Reads DIR/generation_config.json. A setting that is absent, or the whole file, leaves the neutral
-/// value above: greedy, nothing cut off. Throws LoadError on values out of range.
+/// Reads DIR/generation_config.json. A setting that is absent, or the whole file, leaves the
+/// neutral value above: greedy, nothing cut off. Throws LoadError on values out of range.
 GenerationDefaults load_generation_defaults(const std::filesystem::path& directory);
 
 /// What the checkpoint's quantization_config says that tensors alone cannot: how zero points are

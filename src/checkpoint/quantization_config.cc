@@ -39,12 +39,11 @@ void require_text(const JsonFields& config, const char* name,
 QuantizationConfig read_auto_round(const JsonFields& config) {
   // Releases before 0.5 call the field "backend". Left out by some, then it is the packing that
   // AutoRound's own readers assume.
-  const char* name = config.has("packing_format") || !config.has("backend") ? "packing_format"
-                                                                           : "backend";
+  const char* name =
+      config.has("packing_format") || !config.has("backend") ? "packing_format" : "backend";
   const std::string packing = config.has(name) ? config.text(name) : "auto_round:auto_gptq";
-  const bool is_gptq =
-      packing == "auto_round:auto_gptq" || packing == "auto_gptq" ||
-      packing == "auto_round:gptq" || packing.starts_with("auto_round:gptq:");
+  const bool is_gptq = packing == "auto_round:auto_gptq" || packing == "auto_gptq" ||
+                       packing == "auto_round:gptq" || packing.starts_with("auto_round:gptq:");
   if (!is_gptq) config.fail(name, "\"auto_round:auto_gptq\"", describe_json(packing), kSupported);
 
   check_bits(config);

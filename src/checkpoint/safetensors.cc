@@ -20,8 +20,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little,
               "checkpoints are little endian and used in place");
 
-constexpr std::string_view kAgain =
-    "The file is damaged or incomplete: download or copy it again.";
+constexpr std::string_view kAgain = "The file is damaged or incomplete: download or copy it again.";
 constexpr std::string_view kResave = "Save the model again with a current safetensors library.";
 
 std::span<const int64_t> shape_of(const SafetensorsEntry& entry) {
@@ -64,7 +63,8 @@ class HeaderHandler {
     if (place_ != Place::kTensor || field_ != kDType) unexpected("the string " + printable(value));
     const std::optional<DType> dtype = parse_dtype(value);
     if (!dtype) {
-      fail("dtype", "a dtype that hearth knows (BF16, F16, F32, I32, …)", printable(value), kResave);
+      fail("dtype", "a dtype that hearth knows (BF16, F16, F32, I32, …)", printable(value),
+           kResave);
     }
     entry_.dtype = *dtype;
     return true;
@@ -162,7 +162,8 @@ class HeaderHandler {
     switch (place_) {
       case Place::kStart: fail("", "a JSON object of tensors", found, kAgain);
       case Place::kTop:
-        fail("", in_metadata_ ? "an object of strings" : "an object with dtype, shape, data_offsets",
+        fail("",
+             in_metadata_ ? "an object of strings" : "an object with dtype, shape, data_offsets",
              found, kResave);
       case Place::kMetadata: fail("", "only strings", found, kResave);
       case Place::kShape: fail("shape", "non-negative integers", found, kResave);
@@ -208,7 +209,8 @@ class HeaderHandler {
            kResave);
     }
     if (entry_.end > data_bytes_) {
-      fail("data_offsets", fmt::format("an end within the {} bytes of data in the file", data_bytes_),
+      fail("data_offsets",
+           fmt::format("an end within the {} bytes of data in the file", data_bytes_),
            fmt::format("{}", entry_.end), kAgain);
     }
     uint64_t bytes = dtype_bytes(entry_.dtype);
@@ -263,12 +265,17 @@ std::string_view header_text(std::span<const std::byte> file, const std::filesys
   }
   if (length > file.size() - sizeof(length)) {
     fail(fmt::format("{} bytes of header", length),
-         fmt::format("{} bytes in the file after the length", file.size() - sizeof(length)), kAgain);
+         fmt::format("{} bytes in the file after the length", file.size() - sizeof(length)),
+         kAgain);
   }
   const std::string_view header = text.substr(sizeof(length), length);
   if (!header.starts_with('{')) {
     fail("JSON that starts with {", header.empty() ? "nothing" : printable(header.substr(0, 1)),
          kAgain);
+  }
+  // The JSON library takes a zero byte for the end of its input and would accept what follows.
+  if (const size_t zero = header.find('\0'); zero != header.npos) {
+    fail("valid JSON in UTF-8", fmt::format("a zero byte at {}", zero), kAgain);
   }
   return header;
 }
@@ -279,7 +286,8 @@ void check_cover(const std::vector<SafetensorsEntry>& entries, uint64_t data_byt
   std::vector<uint32_t> order(entries.size());
   std::iota(order.begin(), order.end(), 0u);
   std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return std::pair(entries[a].begin, entries[a].end) < std::pair(entries[b].begin, entries[b].end);
+    return std::pair(entries[a].begin, entries[a].end) <
+           std::pair(entries[b].begin, entries[b].end);
   });
   uint64_t covered = 0;
   const SafetensorsEntry* last = nullptr;
@@ -287,13 +295,13 @@ void check_cover(const std::vector<SafetensorsEntry>& entries, uint64_t data_byt
     const SafetensorsEntry& entry = entries[index];
     if (entry.begin != covered) {
       const std::string before = last ? "tensor " + printable(last->name) : "the header";
-      throw LoadError({.file = path,
-                       .where = "tensor " + printable(entry.name) + ", data_offsets",
-                       .expected = fmt::format("data from byte {}, where {} ends", covered, before),
-                       .found = fmt::format("{} at byte {}",
-                                            entry.begin < covered ? "an overlap" : "a gap",
-                                            entry.begin),
-                       .advice = std::string(kResave)});
+      throw LoadError(
+          {.file = path,
+           .where = "tensor " + printable(entry.name) + ", data_offsets",
+           .expected = fmt::format("data from byte {}, where {} ends", covered, before),
+           .found = fmt::format("{} at byte {}", entry.begin < covered ? "an overlap" : "a gap",
+                                entry.begin),
+           .advice = std::string(kResave)});
     }
     covered = entry.end;
     last = &entry;

@@ -6,8 +6,8 @@
 //   the rest  the data section; offsets are relative to its start
 //
 // What the format promises is checked, not trusted: known dtypes, sizes that equal the product of
-// the shape (without overflow), data that covers the section exactly (no overlap, no hole, no rest),
-// no duplicate key, no unknown field. Stricter than the format: at most TensorView::kMaxRank
+// the shape (without overflow), data that covers the section exactly (no overlap, hole or rest), no
+// duplicate key, no unknown field. Stricter than the format: at most TensorView::kMaxRank
 // dimensions, and every tensor aligned to its element size, because hearth computes in place.
 #pragma once
 

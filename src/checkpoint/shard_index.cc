@@ -130,6 +130,10 @@ ShardIndex parse_shard_index(std::span<const std::byte> file, const std::filesys
                      .found = std::move(found),
                      .advice = std::string(kAgain)});
   };
+  // The JSON library takes a zero byte for the end of its input and would accept what follows.
+  if (const size_t zero = text.find('\0'); zero != text.npos) {
+    fail(fmt::format("byte {}", zero), "valid JSON in UTF-8", "a zero byte");
+  }
   IndexHandler handler(path);
   nlohmann::json::sax_parse(text.begin(), text.end(), &handler);
   bool map_seen = false;

@@ -64,9 +64,9 @@ bool recognises(const Checkpoint& checkpoint, std::string_view module) {
 int code_bits(const GptqModule& tensors, const LinearModule& module) {
   const TensorView view = tensors.require("qweight", {-1, -1}, {DType::kI32});
   const auto [words, columns] = std::pair(view.dims[0], view.dims[1]);
-  const std::string expected = fmt::format("shape [{}, {}] (4 bits) or [{}, {}] (8 bits)",
-                                           module.cols / 8, module.rows, module.cols / 4,
-                                           module.rows);
+  const std::string expected =
+      fmt::format("shape [{}, {}] (4 bits) or [{}, {}] (8 bits)", module.cols / 8, module.rows,
+                  module.cols / 4, module.rows);
   const std::string found = fmt::format("[{}, {}]", words, columns);
   if (columns != module.rows) {
     if (words == module.cols && columns * 8 == module.rows) {
@@ -150,6 +150,24 @@ bool zeros_are_symmetric(const TensorView& zeros, int bits, int32_t zero_offset)
   return difference == 0;
 }
 
+/// Throws when a zero point of version 1 is stored as all ones. A true zero of 0, less one, has no
+/// representation: some writers wrap it around, some borrow from the next field, some spill over
+/// all fields above, and readers differ as well. None can be told from the others.
+void check_zero_points(const GptqModule& tensors, const TensorView& zeros, int bits) {
+  const uint32_t ones = (1u << bits) - 1;
+  const uint32_t* words = zeros.as<uint32_t>();
+  for (int64_t i = 0; i < zeros.element_count(); ++i) {
+    for (int shift = 0; shift < 32; shift += bits) {
+      if ((words[i] >> shift & ones) != ones) continue;
+      tensors.fail(
+          "qzeros", fmt::format("stored zero points below {}", ones),
+          fmt::format("{} in the word at [{}, {}]", ones, i / zeros.dims[1], i % zeros.dims[1]),
+          "In version 1 of the format this is ambiguous: export the model as gptq_v2 or "
+          "with symmetric quantization.");
+    }
+  }
+}
+
 /// What has to be added to a stored zero point; throws when the configuration does not say.
 int32_t stored_zero_offset(const Checkpoint& checkpoint, const QuantizationConfig& config,
                            const LinearModule& module) {
@@ -193,6 +211,7 @@ QuantizedMatrix load(const Checkpoint& checkpoint, const QuantizationConfig& con
 
   const int32_t zero_offset = stored_zero_offset(checkpoint, config, module);
   const bool symmetric = zeros_are_symmetric(zeros, bits, zero_offset);
+  if (!symmetric && zero_offset == 1) check_zero_points(tensors, zeros, bits);
   return {.layout = bits == 4 ? QuantLayout::kW4KPacked : QuantLayout::kW8KPacked,
           .scale_type = scales.dtype == DType::kF16 ? ScaleType::kF16 : ScaleType::kBf16,
           .rows = module.rows,

@@ -41,8 +41,7 @@ void refuse_unread_packings(const Checkpoint& checkpoint, std::string_view modul
     const std::string tensor = fmt::format("{}.{}", module, suffix);
     if (!checkpoint.find(tensor)) continue;
     fail(checkpoint, tensor, "a packing that hearth reads (plain, GPTQ, AutoRound auto_gptq)",
-         fmt::format("{}", packing),
-         "Use an AutoRound, GPTQ or unquantized export of the model.");
+         fmt::format("{}", packing), "Use an AutoRound, GPTQ or unquantized export of the model.");
   }
 }
 

@@ -85,6 +85,10 @@ class Model {
   /// A model over given weights, e.g. made in memory.
   Model(ModelConfig config, ModelWeights weights, Backend& backend, const ModelOptions& options);
 
+  /// The folder that the model was read from; empty for one made in memory.
+  std::filesystem::path directory() const {
+    return checkpoint_ ? checkpoint_->directory() : std::filesystem::path();
+  }
   const ModelConfig& config() const { return config_; }
   const ModelWeights& weights() const { return weights_; }
   const ModelOptions& options() const { return options_; }

@@ -23,12 +23,12 @@ SafetensorsHeader parse(const std::string& file) {
 }
 
 TEST(Safetensors, ReadsAHeader) {
-  const SafetensorsHeader header = parse(safetensors_file(
-      R"({"__metadata__":{"format":"pt"},)"
-      R"("b":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},)"
-      R"("a\u00e9":{"data_offsets":[24,26],"shape":[],"dtype":"BF16"},)"
-      R"("empty":{"dtype":"I64","shape":[0,4],"data_offsets":[24,24]}})",
-      std::string(26, 'x')));
+  const SafetensorsHeader header =
+      parse(safetensors_file(R"({"__metadata__":{"format":"pt"},)"
+                             R"("b":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},)"
+                             R"("a\u00e9":{"data_offsets":[24,26],"shape":[],"dtype":"BF16"},)"
+                             R"("empty":{"dtype":"I64","shape":[0,4],"data_offsets":[24,24]}})",
+                             std::string(26, 'x')));
   ASSERT_EQ(header.entries.size(), 3u);
   EXPECT_EQ(header.entries[0].name, "a\xC3\xA9");
   EXPECT_EQ(header.entries[0].rank, 0);

@@ -139,10 +139,10 @@ TEST(QuantizationConfig, ReadsAutoRound) {
 
 TEST(QuantizationConfig, ReadsGptqVersions) {
   EXPECT_EQ(load_quantization({{"quant_method", "gptq"}, {"bits", 8}}).checkpoint_format, "gptq");
-  EXPECT_EQ(load_quantization(
-                {{"quant_method", "gptq"}, {"bits", 4}, {"checkpoint_format", "gptq_v2"}})
-                .checkpoint_format,
-            "gptq_v2");
+  EXPECT_EQ(
+      load_quantization({{"quant_method", "gptq"}, {"bits", 4}, {"checkpoint_format", "gptq_v2"}})
+          .checkpoint_format,
+      "gptq_v2");
 }
 
 TEST(QuantizationConfig, FallsBackToItsCopy) {

@@ -55,7 +55,9 @@ struct PackedModule {
     const size_t per_word = 32 / bits;
     ShardSource shard;
     shard.tensors = {
-        {"m.qweight", DType::kI32, {dim(cols / per_word), dim(rows)},
+        {"m.qweight",
+         DType::kI32,
+         {dim(cols / per_word), dim(rows)},
          bytes_of(pack_codes(codes, rows, cols, bits))},
         {"m.qzeros", DType::kI32, {dim(cols / group), dim(rows / per_word)}, bytes_of(zeros)},
         {"m.scales", scale_dtype, {dim(cols / group), dim(rows)}, bytes_of(scales)}};
@@ -86,7 +88,8 @@ float expected_value(const PackedModule& m, size_t n, size_t k, int32_t offset) 
   const size_t per_word = 32 / m.bits;
   const size_t g = k / m.group;
   const uint32_t word = m.zeros[g * (m.rows / per_word) + n / per_word];
-  const auto stored = static_cast<int32_t>(word >> (m.bits * (n % per_word)) & ((1u << m.bits) - 1));
+  const auto stored =
+      static_cast<int32_t>(word >> (m.bits * (n % per_word)) & ((1u << m.bits) - 1));
   return f16_to_float(m.scales[g * m.rows + n]) *
          static_cast<float>(static_cast<int32_t>(m.codes[n * m.cols + k]) - (stored + offset));
 }

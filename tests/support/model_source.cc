@@ -102,7 +102,8 @@ json tiny_config() {
 std::vector<TensorSource> tensors_of(const ModuleSpec& spec) {
   std::vector<int64_t> shape(spec.dims.begin(), spec.dims.begin() + spec.rank);
   if (!spec.linear) return {bf16(spec.name, std::move(shape), 0.5f)};
-  const bool quantized = spec.component != Component::kRouters && spec.component != Component::kHead;
+  const bool quantized =
+      spec.component != Component::kRouters && spec.component != Component::kHead;
   if (!quantized) return {bf16(spec.name + ".weight", std::move(shape), 0.5f)};
   return packed(spec, spec.component == Component::kRoutedExperts ? 4 : 8);
 }
@@ -121,9 +122,13 @@ void ShardSource::remove(std::string_view name) {
 }
 
 std::string ShardSource::file() const {
+  std::vector<TensorSource> sorted = tensors;
+  std::stable_sort(sorted.begin(), sorted.end(), [](const TensorSource& a, const TensorSource& b) {
+    return dtype_bytes(a.dtype) > dtype_bytes(b.dtype);
+  });
   nlohmann::ordered_json header;
   std::string data;
-  for (const TensorSource& tensor : tensors) {
+  for (const TensorSource& tensor : sorted) {
     header[tensor.name] = {{"dtype", std::string(dtype_name(tensor.dtype))},
                            {"shape", tensor.shape},
                            {"data_offsets", {data.size(), data.size() + tensor.bytes.size()}}};
@@ -174,18 +179,21 @@ void ModelSource::write(const std::filesystem::path& folder) const {
 ModelSource tiny_model(int shard_count) {
   ModelSource model;
   model.config = tiny_config();
-  model.generation_config = {{"do_sample", true},    {"temperature", 0.7}, {"top_p", 0.8},
-                             {"top_k", 20},          {"eos_token_id", {7, 8}}};
+  model.generation_config = {{"do_sample", true},
+                             {"temperature", 0.7},
+                             {"top_p", 0.8},
+                             {"top_k", 20},
+                             {"eos_token_id", {7, 8}}};
   TempFolder folder;
   write_file(folder.path() / "config.json", model.config.dump());
   const std::vector<ModuleSpec> specs =
       qwen3_next_modules(load_model_config(folder.path()), /*mtp=*/false);
   for (size_t i = 0; i < specs.size(); ++i) {
     const size_t shard = i * static_cast<size_t>(shard_count) / specs.size();
-    const std::string file = shard_count == 1 ? "model.safetensors"
-                                              : "model-0000" + std::to_string(shard + 1) +
-                                                    "-of-0000" + std::to_string(shard_count) +
-                                                    ".safetensors";
+    const std::string file = shard_count == 1
+                                 ? "model.safetensors"
+                                 : "model-0000" + std::to_string(shard + 1) + "-of-0000" +
+                                       std::to_string(shard_count) + ".safetensors";
     for (TensorSource& tensor : tensors_of(specs[i])) {
       model.shards[file].tensors.push_back(std::move(tensor));
     }
@@ -201,14 +209,8 @@ void load_folder(const std::filesystem::path& folder) {
   for (const ModuleSpec& spec : qwen3_next_modules(config, /*mtp=*/false)) {
     if (spec.linear) {
       load_linear(checkpoint, quantization, {spec.name, spec.rows(), spec.cols()});
-    } else if (spec.rank == 3) {
-      checkpoint.require(spec.name, {spec.dims[0], spec.dims[1], spec.dims[2]},
-                         {DType::kBF16, DType::kF16, DType::kF32});
-    } else if (spec.rank == 2) {
-      checkpoint.require(spec.name, {spec.dims[0], spec.dims[1]},
-                         {DType::kBF16, DType::kF16, DType::kF32});
     } else {
-      checkpoint.require(spec.name, {spec.dims[0]}, {DType::kBF16, DType::kF16, DType::kF32});
+      checkpoint.require(spec.name, spec.shape(), kPlainDTypes);
     }
   }
 }

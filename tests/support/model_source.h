@@ -19,7 +19,8 @@ struct TensorSource {
   std::string bytes;
 };
 
-/// One safetensors file. Tensors are stored in the order of the list.
+/// One safetensors file. Tensors are stored in the order of the list, but those of larger elements
+/// first, as the real writers do to keep all aligned.
 struct ShardSource {
   std::vector<TensorSource> tensors;
 

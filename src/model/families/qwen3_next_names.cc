@@ -18,9 +18,9 @@ class Lister {
 
   void globals() {
     enter("", -1, false);
-    plain("model.embed_tokens.weight", Component::kEmbedding,
+    plain("model.embed_tokens.weight", Component::kEmbedding, TensorRole::kEmbedding,
           {config_.vocab_size, config_.hidden_size});
-    plain("model.norm.weight", Component::kNorms, {config_.hidden_size});
+    norm("model.norm.weight", config_.hidden_size);
     if (!config_.tied_embeddings) {
       linear("lm_head", Component::kHead, config_.vocab_size, config_.hidden_size);
     }
@@ -41,7 +41,7 @@ class Lister {
     enter("mtp.", -1, true);
     linear("fc", Component::kMtpProjection, config_.hidden_size, 2 * config_.hidden_size);
     for (const char* name : {"norm", "pre_fc_norm_embedding", "pre_fc_norm_hidden"}) {
-      plain(fmt::format("{}.weight", name), Component::kNorms, {config_.hidden_size});
+      norm(fmt::format("{}.weight", name), config_.hidden_size);
     }
     enter("mtp.layers.0.", -1, true);
     attention();
@@ -56,10 +56,11 @@ class Lister {
     mtp_ = mtp;
   }
 
-  void add(std::string_view name, Component component, bool is_linear,
+  void add(std::string_view name, Component component, TensorRole role, bool is_linear,
            std::initializer_list<int64_t> dims) {
     ModuleSpec spec{.name = prefix_ + std::string(name),
                     .component = component,
+                    .role = role,
                     .linear = is_linear,
                     .mtp = mtp_,
                     .layer = layer_,
@@ -68,17 +69,23 @@ class Lister {
     specs_.push_back(std::move(spec));
   }
 
-  void linear(std::string_view name, Component component, int64_t rows, int64_t cols) {
-    add(name, component, true, {rows, cols});
+  void linear(std::string_view name, Component component, int64_t rows, int64_t cols,
+              TensorRole role = TensorRole::kLinear) {
+    add(name, component, role, true, {rows, cols});
   }
 
-  void plain(std::string_view name, Component component, std::initializer_list<int64_t> dims) {
-    add(name, component, false, dims);
+  void plain(std::string_view name, Component component, TensorRole role,
+             std::initializer_list<int64_t> dims) {
+    add(name, component, role, false, dims);
+  }
+
+  void norm(std::string_view name, int64_t width, TensorRole role = TensorRole::kCentredNorm) {
+    plain(name, Component::kNorms, role, {width});
   }
 
   void layer_norms() {
-    plain("input_layernorm.weight", Component::kNorms, {config_.hidden_size});
-    plain("post_attention_layernorm.weight", Component::kNorms, {config_.hidden_size});
+    norm("input_layernorm.weight", config_.hidden_size);
+    norm("post_attention_layernorm.weight", config_.hidden_size);
   }
 
   void attention() {
@@ -88,9 +95,10 @@ class Lister {
     linear("self_attn.q_proj", Component::kAttention, 2 * query, config_.hidden_size);
     linear("self_attn.k_proj", Component::kAttention, key, config_.hidden_size);
     linear("self_attn.v_proj", Component::kAttention, key, config_.hidden_size);
-    linear("self_attn.o_proj", Component::kAttention, config_.hidden_size, query);
-    plain("self_attn.q_norm.weight", Component::kNorms, {config_.head_dim});
-    plain("self_attn.k_norm.weight", Component::kNorms, {config_.head_dim});
+    linear("self_attn.o_proj", Component::kAttention, config_.hidden_size, query,
+           TensorRole::kResidualLinear);
+    norm("self_attn.q_norm.weight", config_.head_dim);
+    norm("self_attn.k_norm.weight", config_.head_dim);
   }
 
   void delta_net() {
@@ -100,18 +108,21 @@ class Lister {
            config_.hidden_size);
     linear("linear_attn.in_proj_ba", Component::kDeltaNet, 2 * config_.delta_value_heads,
            config_.hidden_size);
-    linear("linear_attn.out_proj", Component::kDeltaNet, config_.hidden_size, values);
-    plain("linear_attn.conv1d.weight", Component::kDeltaNet,
+    linear("linear_attn.out_proj", Component::kDeltaNet, config_.hidden_size, values,
+           TensorRole::kResidualLinear);
+    plain("linear_attn.conv1d.weight", Component::kDeltaNet, TensorRole::kConvolution,
           {config_.conv_channels(), 1, config_.conv_kernel});
-    plain("linear_attn.A_log", Component::kDeltaNet, {config_.delta_value_heads});
-    plain("linear_attn.dt_bias", Component::kDeltaNet, {config_.delta_value_heads});
-    plain("linear_attn.norm.weight", Component::kNorms, {config_.delta_value_dim});
+    plain("linear_attn.A_log", Component::kDeltaNet, TensorRole::kDecay,
+          {config_.delta_value_heads});
+    plain("linear_attn.dt_bias", Component::kDeltaNet, TensorRole::kStep,
+          {config_.delta_value_heads});
+    norm("linear_attn.norm.weight", config_.delta_value_dim, TensorRole::kGatedNorm);
   }
 
   void swiglu(const std::string& name, Component component, int64_t width) {
     linear(name + ".gate_proj", component, width, config_.hidden_size);
     linear(name + ".up_proj", component, width, config_.hidden_size);
-    linear(name + ".down_proj", component, config_.hidden_size, width);
+    linear(name + ".down_proj", component, config_.hidden_size, width, TensorRole::kResidualLinear);
   }
 
   void experts() {
@@ -142,7 +153,7 @@ std::string_view component_name(Component component) {
     case Component::kNorms: return "norms";
     case Component::kEmbedding: return "embedding";
     case Component::kHead: return "lm_head";
-    case Component::kMtpProjection: return "MTP projection";
+    case Component::kMtpProjection: return "projection";
   }
   return "";
 }

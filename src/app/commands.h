@@ -1,0 +1,15 @@
+// One function per subcommand, each in a file of its own.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace hearth {
+
+void add_eval_command(CLI::App& app);
+void add_generate_command(CLI::App& app);
+void add_show_command(CLI::App& app);
+void add_synth_command(CLI::App& app);
+
+}  // namespace hearth

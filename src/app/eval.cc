@@ -1,0 +1,179 @@
+// hearth eval: the log-probability of each token of a text, its perplexity, and the logits.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "app/commands.h"
+#include "app/model_flags.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/npy.h"
+#include "engine/sequence_runner.h"
+#include "text/tokenizer.h"
+
+namespace hearth {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct EvalOptions {
+  ModelFlags model;
+  std::string tokens_file;
+  std::string text_file;
+  std::string logits_file;
+  bool json = false;
+};
+
+constexpr int64_t kLogitRows = 64;  // of one forward pass: bounds the memory of logits
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw UsageError(fmt::format("{}: cannot be opened.", path));
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+/// Token ids of an .npy file, or of a text of numbers separated by anything else.
+std::vector<int32_t> read_tokens(const std::string& path) {
+  std::vector<int32_t> tokens;
+  if (path.ends_with(".npy")) {
+    for (const int64_t value : read_npy_ints(path).values) {
+      tokens.push_back(static_cast<int32_t>(std::clamp<int64_t>(value, -1, INT32_MAX)));
+    }
+    return tokens;
+  }
+  const std::string text = read_file(path);
+  const char* at = text.data();
+  const char* end = at + text.size();
+  while (at < end) {
+    int32_t value = 0;
+    const auto [next, error] = std::from_chars(at, end, value);
+    if (error == std::errc::result_out_of_range) {
+      throw UsageError(fmt::format("{}: a number at byte {} is out of range.", path,
+                                   at - text.data()));
+    }
+    if (error == std::errc()) tokens.push_back(value);
+    at = error == std::errc() ? next : at + 1;
+  }
+  return tokens;
+}
+
+std::vector<int32_t> input_tokens(const EvalOptions& options, const Model& model) {
+  const bool from_text = !options.text_file.empty();
+  const std::string& source = from_text ? options.text_file : options.tokens_file;
+  const std::vector<int32_t> tokens =
+      from_text ? Tokenizer(options.model.folder).encode(read_file(source)) : read_tokens(source);
+  if (tokens.empty()) throw UsageError(fmt::format("{}: holds no tokens.", source));
+  if (static_cast<int64_t>(tokens.size()) > model.config().max_positions) {
+    throw UsageError(fmt::format("{}: {} tokens are more than the model's {} positions.", source,
+                                 tokens.size(), model.config().max_positions));
+  }
+  for (const int32_t token : tokens) {
+    if (token >= 0 && token < model.config().vocab_size) continue;
+    throw UsageError(fmt::format("{}: token {} is not one of the model's 0 to {}.", source, token,
+                                 model.config().vocab_size - 1));
+  }
+  return tokens;
+}
+
+/// ln softmax(logits)[token].
+double log_probability(std::span<const float> logits, int32_t token) {
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  double total = 0;
+  for (const float logit : logits) total += std::exp(static_cast<double>(logit) - largest);
+  return static_cast<double>(logits[static_cast<size_t>(token)]) - largest - std::log(total);
+}
+
+struct Evaluation {
+  std::vector<int32_t> tokens;
+  std::vector<double> log_probabilities;  // of tokens 1 and on
+  double seconds = 0;
+  uint64_t hash = 0;
+
+  double perplexity() const {
+    double sum = 0;
+    for (const double value : log_probabilities) sum += value;
+    return std::exp(-sum / static_cast<double>(log_probabilities.size()));
+  }
+};
+
+Evaluation evaluate(const EvalOptions& options, const Model& model) {
+  Evaluation result{.tokens = input_tokens(options, model)};
+  const int64_t count = static_cast<int64_t>(result.tokens.size());
+  std::optional<NpyWriter> writer;
+  if (!options.logits_file.empty()) {
+    writer.emplace(options.logits_file, count, model.config().vocab_size);
+  }
+  const int64_t chunk = std::min(options.model.chunk_tokens, count);
+  SequenceRunner runner(model, {.context_tokens = count,
+                                .chunk_tokens = chunk,
+                                .logit_rows = std::min(kLogitRows, chunk)});
+  const Stopwatch clock;
+  runner.feed_all(result.tokens, [&](int64_t index, std::span<const float> logits) {
+    if (index + 1 < count) {
+      result.log_probabilities.push_back(
+          log_probability(logits, result.tokens[static_cast<size_t>(index + 1)]));
+    } else {
+      result.hash = logits_hash(logits);
+    }
+    if (writer) writer->append(logits);
+  });
+  result.seconds = clock.seconds();
+  if (writer) writer->close();
+  return result;
+}
+
+void print_json(const Evaluation& result) {
+  Json json = {{"tokens", result.tokens},
+               {"log_probabilities", result.log_probabilities},
+               {"seconds", result.seconds},
+               {"logits_hash", fmt::format("{:016x}", result.hash)}};
+  if (!result.log_probabilities.empty()) json["perplexity"] = result.perplexity();
+  fmt::print("{}\n", json.dump(2));
+}
+
+void run_eval(const EvalOptions& options) {
+  if (options.tokens_file.empty() == options.text_file.empty()) {
+    throw UsageError("hearth eval needs one of --tokens FILE and --text FILE.");
+  }
+  const LoadedModel loaded = load_model(options.model);
+  const Evaluation result = evaluate(options, *loaded.model);
+  if (options.json) return print_json(result);
+  fmt::print("{:>8} {:>8} {:>12}\n", "position", "token", "ln p");
+  fmt::print("{:>8} {:>8} {:>12}\n", 0, result.tokens[0], "-");
+  for (size_t i = 0; i < result.log_probabilities.size(); ++i) {
+    fmt::print("{:>8} {:>8} {:>12.6f}\n", i + 1, result.tokens[i + 1],
+               result.log_probabilities[i]);
+  }
+  if (!result.log_probabilities.empty()) fmt::print("perplexity {:.6f}\n", result.perplexity());
+  fmt::print(stderr, "{} | {} tokens in {:.2f} s, {:.1f} tokens/s | logits {:016x}\n",
+             loaded.backend->description(), result.tokens.size(), result.seconds,
+             static_cast<double>(result.tokens.size()) / result.seconds, result.hash);
+}
+
+}  // namespace
+
+void add_eval_command(CLI::App& app) {
+  const auto options = std::make_shared<EvalOptions>();
+  CLI::App* command =
+      app.add_subcommand("eval", "Log-probabilities and perplexity of a text, or its logits");
+  add_model_flags(*command, options->model);
+  command->add_option("--tokens", options->tokens_file,
+                      "Token ids: .npy (int32, int64), or numbers in a text file");
+  command->add_option("--text", options->text_file, "Text, encoded with the model's tokenizer");
+  command->add_option("--logits", options->logits_file,
+                      "Write the logits here: .npy, float32 [tokens, vocab]");
+  command->add_flag("--json", options->json, "Print JSON");
+  command->callback([options] { run_eval(*options); });
+}
+
+}  // namespace hearth

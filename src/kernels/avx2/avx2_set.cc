@@ -1,0 +1,28 @@
+#include "kernels/avx2/kernels.h"
+#include "kernels/ladder.h"
+
+namespace hearth {
+
+void upgrade_to_avx2(KernelSet& set) {
+  set.name = "avx2";
+  set.tile_tokens = 4;
+  set.quantize_activations = avx2::quantize_activations;
+  set.matmul_w4_int8 = avx2::matmul_w4_int8;
+  set.matmul_w8_int8 = avx2::matmul_w8_int8;
+  set.matmul_w4_float = avx2::matmul_w4_float;
+  set.matmul_w8_float = avx2::matmul_w8_float;
+  set.matmul_bf16 = avx2::matmul_bf16;
+  set.matmul_f16 = avx2::matmul_f16;
+  set.matmul_f32 = avx2::matmul_f32;
+  set.rms_norm = avx2::rms_norm;
+  set.gated_rms_norm = avx2::gated_rms_norm;
+  set.l2_normalize = avx2::l2_normalize;
+  set.swiglu = avx2::swiglu;
+  set.sigmoid_gate = avx2::sigmoid_gate;
+  set.accumulate = avx2::accumulate;
+  set.conv_silu = avx2::conv_silu;
+  set.delta_recurrent = avx2::delta_recurrent;
+  set.attend = avx2::attend;
+}
+
+}  // namespace hearth

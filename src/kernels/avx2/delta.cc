@@ -1,0 +1,101 @@
+// The gated delta rule, one block of 16 value columns (two vectors) at a time; the form of the
+// update and the layout are those of avx512/delta.cc.
+#include <math.h>
+
+#include "kernels/avx2/kernels.h"
+#include "kernels/avx2/simd.h"
+
+namespace hearth::avx2 {
+namespace {
+
+float dot(const float* a, const float* b, int64_t n) {
+  __m256 sums = _mm256_setzero_ps();
+  for (int64_t i = 0; i < n; i += kLanes) {
+    sums = _mm256_fmadd_ps(load_floats(a + i, n - i), load_floats(b + i, n - i), sums);
+  }
+  return reduce_add(sums);
+}
+
+/// The two vectors of a block's columns.
+struct Columns {
+  __m256 low;
+  __m256 high;
+};
+
+struct Reads {
+  Columns key;    // Sᵀk
+  Columns query;  // Sᵀq
+};
+
+/// Both products with the old state; two chains each hide the latency of the additions.
+Reads read_state(const float* state, const float* k, const float* q, int64_t key_dim) {
+  const __m256 zero = _mm256_setzero_ps();
+  Columns key[2] = {{zero, zero}, {zero, zero}};
+  Columns query[2] = {{zero, zero}, {zero, zero}};
+  for (int64_t d = 0; d < key_dim; ++d) {
+    const __m256 low = _mm256_loadu_ps(state + d * kStateColumns);
+    const __m256 high = _mm256_loadu_ps(state + d * kStateColumns + kLanes);
+    const __m256 kd = _mm256_set1_ps(k[d]);
+    const __m256 qd = _mm256_set1_ps(q[d]);
+    key[d & 1].low = _mm256_fmadd_ps(low, kd, key[d & 1].low);
+    key[d & 1].high = _mm256_fmadd_ps(high, kd, key[d & 1].high);
+    query[d & 1].low = _mm256_fmadd_ps(low, qd, query[d & 1].low);
+    query[d & 1].high = _mm256_fmadd_ps(high, qd, query[d & 1].high);
+  }
+  const auto add = [](const Columns& a, const Columns& b) {
+    return Columns{_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
+  };
+  return {add(key[0], key[1]), add(query[0], query[1])};
+}
+
+void write_state(float* state, const float* k, int64_t key_dim, __m256 decay,
+                 const Columns& delta) {
+  for (int64_t d = 0; d < key_dim; ++d) {
+    float* row = state + d * kStateColumns;
+    const __m256 kd = _mm256_set1_ps(k[d]);
+    const __m256 low = _mm256_mul_ps(decay, _mm256_loadu_ps(row));
+    const __m256 high = _mm256_mul_ps(decay, _mm256_loadu_ps(row + kLanes));
+    _mm256_storeu_ps(row, _mm256_fmadd_ps(kd, delta.low, low));
+    _mm256_storeu_ps(row + kLanes, _mm256_fmadd_ps(kd, delta.high, high));
+  }
+}
+
+/// Values that do not exist load as 0, and stay out of the state.
+__m256 delta_of(__m256 value, __m256 beta, __m256 decay, __m256 read, int64_t left) {
+  const __m256 delta = _mm256_mul_ps(beta, _mm256_fnmadd_ps(decay, read, value));
+  return _mm256_and_ps(delta, _mm256_castsi256_ps(lane_mask(left)));
+}
+
+void run_block(const DeltaHead& head, int64_t block) {
+  const int64_t column = block * kStateColumns;
+  const int64_t left = head.columns - column;
+  const int64_t right = left > kLanes ? left - kLanes : 0;  // columns of the second vector
+  float* state = head.state + column * head.key_dim;
+  for (int64_t t = 0; t < head.tokens; ++t) {
+    const float* q = head.q + t * head.qk_stride;
+    const float* k = head.k + t * head.qk_stride;
+    const float* v = head.v + t * head.v_stride + column;
+    float* o = head.output + t * head.output_stride + column;
+    const __m256 decay = _mm256_set1_ps(expf(head.log_decay[t * head.gate_stride]));
+    const __m256 beta = _mm256_set1_ps(head.beta[t * head.gate_stride]);
+    const Reads reads = read_state(state, k, q, head.key_dim);
+    const Columns delta = {
+        delta_of(load_floats(v, left), beta, decay, reads.key.low, left),
+        delta_of(load_floats(v + kLanes, right), beta, decay, reads.key.high, right)};
+    write_state(state, k, head.key_dim, decay, delta);
+    const __m256 score = _mm256_set1_ps(dot(q, k, head.key_dim));
+    store_floats(
+        o, _mm256_fmadd_ps(score, delta.low, _mm256_mul_ps(decay, reads.query.low)), left);
+    store_floats(o + kLanes,
+                 _mm256_fmadd_ps(score, delta.high, _mm256_mul_ps(decay, reads.query.high)),
+                 right);
+  }
+}
+
+}  // namespace
+
+void delta_recurrent(const DeltaHead& head) {
+  for (int64_t block = 0; block * kStateColumns < head.columns; ++block) run_block(head, block);
+}
+
+}  // namespace hearth::avx2

@@ -1,0 +1,9 @@
+# Whether shellcheck accepts every shell script.
+set -eu
+if ! command -v shellcheck >/dev/null 2>&1; then
+  echo "skipped: shellcheck is not installed"
+  exit 77
+fi
+shellcheck --external-sources demo check .ci/run tools/packages tools/setup.sh \
+  tools/test-fresh-debian
+shellcheck --shell sh --external-sources tests/tidy/*.sh
