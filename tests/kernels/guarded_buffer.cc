@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::byte kCanary{0xA5};
 
+size_t slack_bytes = 0;
+
 size_t page_bytes() {
   static const size_t bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   return bytes;
@@ -18,9 +20,11 @@ size_t page_bytes() {
 
 }  // namespace
 
+void leave_slack(size_t bytes) { slack_bytes = bytes; }
+
 GuardedMemory::GuardedMemory(size_t bytes, Edge edge) : bytes_(bytes) {
   const size_t page = page_bytes();
-  const size_t inner = std::max((bytes + page - 1) / page, size_t{1}) * page;
+  const size_t inner = std::max((bytes + slack_bytes + page - 1) / page, size_t{1}) * page;
   mapping_bytes_ = inner + 2 * page;
   void* mapping = mmap(nullptr, mapping_bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapping == MAP_FAILED) std::abort();
@@ -28,7 +32,7 @@ GuardedMemory::GuardedMemory(size_t bytes, Edge edge) : bytes_(bytes) {
   std::byte* first = mapping_ + page;
   if (mprotect(first, inner, PROT_READ | PROT_WRITE) != 0) std::abort();
   std::fill_n(first, inner, kCanary);
-  data_ = edge == Edge::kBegin ? first : first + (inner - bytes);
+  data_ = edge == Edge::kBegin ? first : first + (inner - bytes - slack_bytes);
 }
 
 GuardedMemory::~GuardedMemory() {

@@ -11,5 +11,5 @@ if ! command -v qemu-x86_64 >/dev/null; then
   echo "skipped: qemu-x86_64 is not installed (Debian package qemu-user)"
   exit 77
 fi
-qemu-x86_64 -cpu Haswell "$program" --quick --expect avx2 --set avx2
-qemu-x86_64 -cpu Nehalem "$program" --quick --expect reference
+qemu-x86_64 -cpu Haswell "$program" --emulated --expect avx2 --set avx2
+qemu-x86_64 -cpu Nehalem "$program" --emulated --expect reference
