@@ -95,7 +95,7 @@ double log_probability(std::span<const float> logits, int32_t token) {
 
 struct Evaluation {
   std::vector<int32_t> tokens;
-  std::vector<double> log_probabilities;  // of tokens 1 and on
+  std::vector<double> log_probabilities{};  // of tokens 1 and on
   double seconds = 0;
   uint64_t hash = 0;
 

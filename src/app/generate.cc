@@ -20,6 +20,7 @@
 #include "engine/sequence_runner.h"
 #include "os/memory_info.h"
 #include "text/chat_template.h"
+#include "text/stream_decoder.h"
 #include "text/tokenizer.h"
 
 namespace hearth {
