@@ -64,7 +64,7 @@ GEOMETRIES = {
         Geometry("full", seed=11, layers=8, hidden=256, experts=32, experts_per_token=4,
                  expert_size=32, shared_size=64, key_heads=8, value_heads=16,
                  linear_head_dim=32, q_heads=4, kv_heads=2, head_dim=64, mtp=True,
-                 train_steps=400),
+                 train_steps=200),
         # Room for groups of 128, a router wide enough to pack, another interval.
         Geometry("wide", seed=12, layers=2, interval=2, hidden=128, experts=32,
                  experts_per_token=3, expert_size=128, shared_size=256, key_heads=8,

@@ -1,5 +1,6 @@
 """Records what transformers computes, in float32, over a checkpoint's weights."""
 
+import datetime
 import json
 import pathlib
 import platform
@@ -16,8 +17,8 @@ import corpus
 import dequantise
 from geometry import GREEDY_TOKENS, PROMPT_TOKENS
 
-CANDIDATES = 12  # prompts to try
-MIN_MARGINS = (1e-2, 2e-3, 1e-3)  # tried in this order
+CANDIDATES = 8  # prompts to try
+MIN_MARGIN = 1e-3
 
 
 def load_model(folder):
@@ -45,20 +46,27 @@ def forward(model, ids, hidden=False):
                      output_hidden_states=hidden)
 
 
-def greedy(model, prompt, floor=0.0):
-    """Greedy continuation by prefilling the growing sequence again each time.
+def continuations(model, prompts):
+    """Greedy continuations of all prompts at once, with the model's cache."""
+    ids = torch.tensor(prompts)
+    with torch.no_grad():
+        out = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False,
+                             max_new_tokens=GREEDY_TOKENS, min_new_tokens=GREEDY_TOKENS,
+                             eos_token_id=None)
+    return out[:, ids.shape[1]:].tolist()
 
-    Gives up (returns None) at the first choice as close as the floor.
+
+def verify(model, prompt, tokens):
+    """Margins of a greedy continuation, or None if it is not the greedy one.
+
+    The model is causal: one prefill without a cache over the prompt and the
+    continuation gives, at each position, what a prefill up to there would give.
     """
-    ids, tokens, margins = list(prompt), [], []
-    for _ in range(GREEDY_TOKENS):
-        top = forward(model, ids).logits[0, -1].topk(2)
-        tokens.append(int(top.indices[0]))
-        margins.append(float(top.values[0] - top.values[1]))
-        if margins[-1] <= floor:
-            return None
-        ids.append(tokens[-1])
-    return np.array(tokens, np.int32), np.array(margins, np.float32)
+    logits = forward(model, prompt + tokens[:-1]).logits[0, len(prompt) - 1:]
+    top = logits.topk(2)
+    if top.indices[:, 0].tolist() != tokens:
+        return None
+    return (top.values[:, 0] - top.values[:, 1]).numpy()
 
 
 def candidates(tok, seed):
@@ -72,13 +80,16 @@ def candidates(tok, seed):
 
 
 def choose_prompt(model, tok, seed):
-    """The first candidate on which every greedy choice is clear."""
-    for floor in MIN_MARGINS:
-        for prompt in candidates(tok, seed):
-            found = greedy(model, prompt, floor)
-            if found:
-                return prompt, *found
-    raise ValueError("no prompt has clear greedy choices")
+    """The candidate whose greedy choices are clearest, with choices and margins."""
+    prompts = list(candidates(tok, seed))
+    best = None
+    for prompt, tokens in zip(prompts, continuations(model, prompts)):
+        margins = verify(model, prompt, tokens)
+        if margins is not None and (best is None or margins.min() > best[2].min()):
+            best = (prompt, np.array(tokens, np.int32), margins)
+    if best is None or best[2].min() <= MIN_MARGIN:
+        raise ValueError("no prompt has clear greedy choices")
+    return best
 
 
 def residual_stream(model, prompt, rows):
@@ -101,7 +112,8 @@ def versions():
     names = ("transformers", "auto-round", "gptqmodel", "torch", "tokenizers",
              "safetensors", "numpy")
     found = {name: metadata.version(name) for name in names}
-    return found | {"python": platform.python_version()}
+    return found | {"python": platform.python_version(),
+                    "date": datetime.date.today().isoformat()}
 
 
 def record(checkpoint, folder, target):
