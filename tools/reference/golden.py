@@ -15,7 +15,8 @@ from transformers import Qwen3NextForCausalLM
 
 import corpus
 import dequantise
-from geometry import GREEDY_TOKENS, PROMPT_TOKENS
+import transcription
+from geometry import GEOMETRIES, GREEDY_TOKENS, PROMPT_TOKENS
 
 CANDIDATES = 8  # prompts to try
 MIN_MARGIN = 1e-3
@@ -107,6 +108,13 @@ def residual_stream(model, prompt, rows):
     return torch.stack([s.reshape(len(prompt), -1) for s in states])[:, rows].numpy()
 
 
+def mtp_logits(folder, prompt, following, rows):
+    """Logits of the MTP layer, which only the transcription can compute."""
+    model = transcription.load(folder)
+    hidden = model.final(prompt)
+    return model.mtp(hidden, np.append(prompt[1:], following))[rows].astype(np.float32)
+
+
 def versions():
     """What this was recorded with."""
     names = ("transformers", "auto-round", "gptqmodel", "torch", "tokenizers",
@@ -127,10 +135,13 @@ def record(checkpoint, folder, target):
     logits = forward(model, prompt).logits[0, rows].numpy()
     files = {"prompt": np.array(prompt, np.int32), "rows": np.array(rows, np.int32),
              "logits": logits, "greedy": tokens, "greedy_margin": margins}
+    some = np.unique(np.linspace(0, len(prompt) - 1, 16).astype(np.int32))
     if checkpoint.hidden_states:
-        some = np.unique(np.linspace(0, len(prompt) - 1, 16).astype(np.int32))
         files["hidden_rows"] = some
         files["hidden"] = residual_stream(model, prompt, some)
+    if GEOMETRIES[checkpoint.geometry].mtp:
+        files["mtp_rows"] = some
+        files["mtp_logits"] = mtp_logits(folder, files["prompt"], tokens[0], some)
     for name, array in files.items():
         np.save(target / f"{name}.npy", np.ascontiguousarray(array))
     (target / "versions.json").write_text(json.dumps(versions(), indent=2) + "\n")

@@ -48,30 +48,31 @@ def without_mtp(source, folder):
     return folder
 
 
-def set_extra_config(target, module, settings):
-    """Sets (or, with None, removes) one override in the two places they are kept."""
+def edit_quantization(target, change):
+    """Applies a change to the quantisation settings in both places they are kept."""
     for file, inside in (("config.json", True), ("quantization_config.json", False)):
         path = target / file
         config = json.loads(path.read_text())
-        extra = (config["quantization_config"] if inside else config)["extra_config"]
-        extra.pop(module, None)
-        if settings is not None:
-            extra[module] = settings
+        change(config["quantization_config"] if inside else config)
         path.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def add_mtp(source, target):
     """Lets auto-round quantise and add the tensors its model class left out.
 
-    Releases since 0.13 or so keep mtp.fc in 16 bits unless an override names
-    it. The published checkpoints have it in 4 bits and no such override, hence
-    the detour.
+    The release used here keeps mtp.fc in 16 bits, because no listed block
+    contains it, unless there is no list and an override names it. The published
+    checkpoints have it in 4 bits and no such override, hence the detour.
     """
     from auto_round.utils.missing_tensors import copy_missing_tensors_from_source
 
-    set_extra_config(target, "mtp.fc", {"bits": 4})
+    def before(settings):
+        settings.pop("block_name_to_quantize", None)
+        settings["extra_config"]["mtp.fc"] = {"bits": 4}
+
+    edit_quantization(target, before)
     copy_missing_tensors_from_source(source_dir=str(source), target_dir=str(target))
-    set_extra_config(target, "mtp.fc", None)
+    edit_quantization(target, lambda settings: settings["extra_config"].pop("mtp.fc"))
 
 
 def auto_round(checkpoint, source, target):
