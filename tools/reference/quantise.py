@@ -86,7 +86,7 @@ def auto_round(checkpoint, source, target):
         if bits != 4:
             layers[module] = {"bits": bits, "data_type": "fp" if bits >= 16 else "int"}
     if any(module.endswith("mlp.gate") and c["bits"] == 8 for module, c in layers.items()):
-        # Today's release never packs a router; the one of the old recipe did.
+        # This release never packs a router, unlike those of the old recipe.
         base.get_predefined_ignore_layers = lambda model: []
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
