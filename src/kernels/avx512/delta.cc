@@ -20,9 +20,8 @@ namespace {
 /// Sᵀk and Sᵀq of B blocks that start at `state`. Even and odd d have sums of their own: more
 /// independent additions at once.
 template <int B>
-inline __attribute__((always_inline)) void read_state(const float* state, int64_t key_dim,
-                                                      const float* k, const float* q,
-                                                      __m512 (&by_key)[B], __m512 (&by_query)[B]) {
+HEARTH_INLINE void read_state(const float* state, int64_t key_dim, const float* k, const float* q,
+                              __m512 (&by_key)[B], __m512 (&by_query)[B]) {
   __m512 keys[B][2];
   __m512 queries[B][2];
   for (int b = 0; b < B; ++b) {
@@ -52,9 +51,8 @@ inline __attribute__((always_inline)) void read_state(const float* state, int64_
 }
 
 template <int B>
-inline __attribute__((always_inline)) void write_state(float* state, int64_t key_dim,
-                                                       const float* k, __m512 decay,
-                                                       const __m512 (&delta)[B]) {
+HEARTH_INLINE void write_state(float* state, int64_t key_dim, const float* k, __m512 decay,
+                               const __m512 (&delta)[B]) {
   for (int64_t d = 0; d < key_dim; ++d) {
     const __m512 key = _mm512_set1_ps(k[d]);
 #pragma GCC unroll 4

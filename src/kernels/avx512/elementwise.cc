@@ -24,8 +24,7 @@ float sum_of_squares(const float* x, int64_t n) {
     const __m512 v = _mm512_maskz_loadu_ps(first_lanes(n - i), x + i);
     sums[0] = _mm512_fmadd_ps(v, v, sums[0]);
   }
-  return sum_lanes(_mm512_add_ps(_mm512_add_ps(sums[0], sums[1]),
-                                 _mm512_add_ps(sums[2], sums[3])));
+  return sum_lanes(_mm512_add_ps(_mm512_add_ps(sums[0], sums[1]), _mm512_add_ps(sums[2], sums[3])));
 }
 
 float inverse_root(float x) {
@@ -52,8 +51,7 @@ void rms_norm(const float* x, const float* weight, int64_t n, float eps, float* 
   for (int64_t i = 0; i < n; i += kLanes) {
     const __mmask16 lanes = first_lanes(n - i);
     const __m512 v = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, x + i), inverse);
-    _mm512_mask_storeu_ps(y + i, lanes,
-                          _mm512_mul_ps(v, _mm512_maskz_loadu_ps(lanes, weight + i)));
+    _mm512_mask_storeu_ps(y + i, lanes, _mm512_mul_ps(v, _mm512_maskz_loadu_ps(lanes, weight + i)));
   }
 }
 
@@ -73,8 +71,7 @@ void l2_normalize(const float* x, int64_t n, float scale, float* y) {
   const __m512 factor = _mm512_set1_ps(scale * inverse_root(sum_of_squares(x, n) + 1e-6f));
   for (int64_t i = 0; i < n; i += kLanes) {
     const __mmask16 lanes = first_lanes(n - i);
-    _mm512_mask_storeu_ps(y + i, lanes,
-                          _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, x + i), factor));
+    _mm512_mask_storeu_ps(y + i, lanes, _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, x + i), factor));
   }
 }
 
@@ -82,8 +79,7 @@ void swiglu(float* gate, const float* up, int64_t n) {
   for (int64_t i = 0; i < n; i += kLanes) {
     const __mmask16 lanes = first_lanes(n - i);
     const __m512 v = silu(_mm512_maskz_loadu_ps(lanes, gate + i));
-    _mm512_mask_storeu_ps(gate + i, lanes,
-                          _mm512_mul_ps(v, _mm512_maskz_loadu_ps(lanes, up + i)));
+    _mm512_mask_storeu_ps(gate + i, lanes, _mm512_mul_ps(v, _mm512_maskz_loadu_ps(lanes, up + i)));
   }
 }
 

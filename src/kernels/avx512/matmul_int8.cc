@@ -9,11 +9,11 @@
 // broadcast to all lanes. w8 words are such an operand as they are. Nothing is repacked.
 //
 // The tile in registers is V vectors of 16 output rows × M tokens. One token wants many vectors,
-// to hide the latency of vpdpbusd and to read long pieces of every weight row; many tokens want
-// few, so that a broadcast serves V products and accumulators stay in registers. A panel of up to
-// kPanelVectors vectors goes through all inputs one block at a time, its float sums in memory (the
-// first-level cache), while the next block is prefetched: rows of a packed matrix are far apart,
-// beyond what prefetchers of processors follow.
+// to hide the latency of vpdpbusd and to read long pieces of every weight row; from seven or so
+// on, tokens hide it by themselves, and more vectors would only spill accumulators. A panel of up
+// to kPanelVectors vectors goes through all inputs one block at a time, its float sums in memory
+// (the first-level cache), while a later block is prefetched: rows of a packed matrix are far
+// apart, beyond what the prefetchers of processors follow.
 //
 // The zero point enters as the start value −z·Σa of the integer sum, which is exact. Float sums
 // take one fma a block, in block order, in every shape of tile: the same bits for any M.
@@ -23,9 +23,12 @@
 namespace hearth::avx512 {
 namespace {
 
-/// Accumulator vectors of a panel, and the most vectors of rows it has: 12 KiB of float sums at most.
+/// Vectors of float sums of a panel (12 KiB), and the most vectors of output rows that it has.
 constexpr int64_t kPanelSums = 16 * kMaxTileTokens;
 constexpr int64_t kPanelVectors = 32;
+
+/// Blocks between the one that is computed and the one that is prefetched.
+constexpr int64_t kBlocksAhead = 2;
 
 /// Walks over the words of the next block row by row, whatever the shape of the tiles: what memory
 /// sees are long pieces of a row. Into the second-level cache: of those requests more can be under
@@ -37,7 +40,7 @@ struct Prefetcher {
   int64_t stride = 0;   // words of a matrix row
 
   template <int V>
-  inline __attribute__((always_inline)) void step() {
+  HEARTH_INLINE void step() {
 #pragma GCC unroll 16
     for (int i = 0; i < V; ++i) {
       _mm_prefetch(reinterpret_cast<const char*>(at + i * kLanes), _MM_HINT_T1);
@@ -51,35 +54,29 @@ struct Prefetcher {
   }
 };
 
-
 /// One block of inputs of one panel, and the panel's float sums.
 struct BlockWork {
   const QuantizedMatrix* matrix = nullptr;
-  const uint32_t* weights = nullptr;   // [word_rows] rows of matrix->rows words, from first_row on
+  const uint32_t* weights = nullptr;   // [word_rows] rows of the matrix, from first_row on
   const uint32_t* prefetch = nullptr;  // the words wanted next, likewise
   int64_t word_rows = 0;
   int64_t group = 0;
-  int64_t first_row = 0;               // of the panel
+  int64_t first_row = 0;  // of the panel
   int64_t panel_rows = 0;
-  const int32_t* words = nullptr;      // this block's part of ActivationTile's, likewise:
-  const float* scales = nullptr;       // [tokens]
-  const int32_t* sums = nullptr;       // [tokens]
-  float* totals = nullptr;             // [vectors of the panel][tokens][16]
+  const int32_t* words = nullptr;  // this block's part of ActivationTile's, likewise:
+  const float* scales = nullptr;   // [tokens]
+  const int32_t* sums = nullptr;   // [tokens]
+  float* totals = nullptr;         // [vectors of the panel][tokens][16]
 };
 
-/// Vectors [v, v + V) of the panel.
+/// The start values −z·Σa of the sums of V vectors.
 template <int kBits, int M, int V>
-inline __attribute__((always_inline)) void block_vectors(const BlockWork& work, int64_t v,
-                                                         Prefetcher& prefetcher) {
-  const int64_t stride = work.matrix->rows;
-  const int64_t n = work.first_row + v * kLanes;
-  __mmask16 lanes[V];
-  __m512i acc[V][M];
+HEARTH_INLINE void start_sums(const BlockWork& work, int64_t v, __m512i (&acc)[V][M]) {
 #pragma GCC unroll 16
   for (int i = 0; i < V; ++i) {
-    const int64_t left = work.panel_rows - (v + i) * kLanes;
-    lanes[i] = first_lanes(left);
-    const __m512i zeros = load_zeros<kBits>(*work.matrix, work.group, n + i * kLanes,
+    const int64_t at = (v + i) * kLanes;
+    const int64_t left = work.panel_rows - at;
+    const __m512i zeros = load_zeros<kBits>(*work.matrix, work.group, work.first_row + at,
                                             left < kLanes ? left : kLanes);
     const __m512i negative = _mm512_sub_epi32(_mm512_setzero_si512(), zeros);
 #pragma GCC unroll 16
@@ -87,9 +84,49 @@ inline __attribute__((always_inline)) void block_vectors(const BlockWork& work, 
       acc[i][t] = _mm512_mullo_epi32(negative, _mm512_set1_epi32(work.sums[t]));
     }
   }
+}
+
+/// Adds the products of V operands with one word of activations of each token.
+template <int M, int V>
+HEARTH_INLINE void add_products(const __m512i (&weights)[V], const int32_t* words,
+                                __m512i (&acc)[V][M]) {
+#pragma GCC unroll 16
+  for (int t = 0; t < M; ++t) {
+    const __m512i x = _mm512_set1_epi32(words[t]);
+#pragma GCC unroll 16
+    for (int i = 0; i < V; ++i) acc[i][t] = _mm512_dpbusd_epi32(acc[i][t], weights[i], x);
+  }
+}
+
+/// totals += scale of the weights · scale of the activations · sum.
+template <int M, int V>
+HEARTH_INLINE void scale_sums(const BlockWork& work, int64_t v, const __mmask16 (&lanes)[V],
+                              const __m512i (&acc)[V][M]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < V; ++i) {
+    const __m512 scales =
+        load_scales(*work.matrix, work.group, work.first_row + (v + i) * kLanes, lanes[i]);
+    float* totals = work.totals + (v + i) * M * kLanes;
+#pragma GCC unroll 16
+    for (int t = 0; t < M; ++t) {
+      const __m512 scale = _mm512_mul_ps(scales, _mm512_set1_ps(work.scales[t]));
+      const __m512 total = _mm512_load_ps(totals + t * kLanes);
+      _mm512_store_ps(totals + t * kLanes,
+                      _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(acc[i][t]), total));
+    }
+  }
+}
+
+/// Vectors [v, v + V) of the panel.
+template <int kBits, int M, int V>
+HEARTH_INLINE void block_vectors(const BlockWork& work, int64_t v, Prefetcher& prefetcher) {
+  __mmask16 lanes[V];
+  for (int i = 0; i < V; ++i) lanes[i] = first_lanes(work.panel_rows - (v + i) * kLanes);
+  __m512i acc[V][M];
+  start_sums<kBits, M, V>(work, v, acc);
   const __m512i nibbles = _mm512_set1_epi32(0x0F0F0F0F);
   const uint32_t* w = work.weights + v * kLanes;
-  const int32_t* a = work.words;
+  const int32_t* words = work.words;
   for (int64_t r = 0; r < work.word_rows; ++r) {
     prefetcher.step<V>();
     __m512i low[V];
@@ -102,35 +139,12 @@ inline __attribute__((always_inline)) void block_vectors(const BlockWork& work, 
         low[i] = _mm512_and_si512(low[i], nibbles);
       }
     }
-#pragma GCC unroll 16
-    for (int t = 0; t < M; ++t) {
-      const __m512i x = _mm512_set1_epi32(a[t]);
-#pragma GCC unroll 16
-      for (int i = 0; i < V; ++i) acc[i][t] = _mm512_dpbusd_epi32(acc[i][t], low[i], x);
-    }
-    if constexpr (kBits == 4) {
-#pragma GCC unroll 16
-      for (int t = 0; t < M; ++t) {
-        const __m512i x = _mm512_set1_epi32(a[M + t]);
-#pragma GCC unroll 16
-        for (int i = 0; i < V; ++i) acc[i][t] = _mm512_dpbusd_epi32(acc[i][t], high[i], x);
-      }
-    }
-    w += stride;
-    a += (kBits == 4 ? 2 : 1) * M;
+    add_products<M, V>(low, words, acc);
+    if constexpr (kBits == 4) add_products<M, V>(high, words + M, acc);
+    w += work.matrix->rows;
+    words += (kBits == 4 ? 2 : 1) * M;
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < V; ++i) {
-    const __m512 scales = load_scales(*work.matrix, work.group, n + i * kLanes, lanes[i]);
-    float* totals = work.totals + (v + i) * M * kLanes;
-#pragma GCC unroll 16
-    for (int t = 0; t < M; ++t) {
-      const __m512 scale = _mm512_mul_ps(scales, _mm512_set1_ps(work.scales[t]));
-      const __m512 total = _mm512_load_ps(totals + t * kLanes);
-      _mm512_store_ps(totals + t * kLanes,
-                      _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(acc[i][t]), total));
-    }
-  }
+  scale_sums<M, V>(work, v, lanes, acc);
 }
 
 /// Vectors at once for M tokens.
@@ -142,22 +156,19 @@ template <int kBits, int M>
 void block_panel(const BlockWork& work) {
   constexpr int V = tile_vectors(M);
   const int64_t vectors = (work.panel_rows + kLanes - 1) / kLanes;
-  Prefetcher prefetcher{
-      .at = work.prefetch, .columns = vectors, .stride = work.matrix->rows};
+  Prefetcher prefetcher{.at = work.prefetch, .columns = vectors, .stride = work.matrix->rows};
   int64_t v = 0;
   for (; v + V <= vectors; v += V) block_vectors<kBits, M, V>(work, v, prefetcher);
   for (; v < vectors; ++v) block_vectors<kBits, M, 1>(work, v, prefetcher);
 }
 
-template <int kBits>
 using BlockPanel = void (*)(const BlockWork& work);
 
 template <int kBits>
-constexpr BlockPanel<kBits> kBlockPanels[kMaxTileTokens] = {
-    block_panel<kBits, 1>,  block_panel<kBits, 2>,  block_panel<kBits, 3>, block_panel<kBits, 4>,
-    block_panel<kBits, 5>,  block_panel<kBits, 6>,  block_panel<kBits, 7>, block_panel<kBits, 8>,
-    block_panel<kBits, 9>,  block_panel<kBits, 10>, block_panel<kBits, 11>,
-    block_panel<kBits, 12>,
+constexpr BlockPanel kBlockPanels[kMaxTileTokens] = {
+    block_panel<kBits, 1>, block_panel<kBits, 2>,  block_panel<kBits, 3>,  block_panel<kBits, 4>,
+    block_panel<kBits, 5>, block_panel<kBits, 6>,  block_panel<kBits, 7>,  block_panel<kBits, 8>,
+    block_panel<kBits, 9>, block_panel<kBits, 10>, block_panel<kBits, 11>, block_panel<kBits, 12>,
 };
 
 /// Writes the panel's sums out, which begin at column `from` of the output.
@@ -171,33 +182,59 @@ void store_panel(const BlockWork& work, int tokens, int64_t from, const ProductO
   }
 }
 
+/// The words of blocks [0, kBlocksAhead) of the first panel, which no earlier block could ask for.
+void prefetch_first(const QuantizedMatrix& matrix, const uint32_t* weights, int64_t vectors,
+                    int64_t word_rows) {
+  Prefetcher prefetcher{.at = weights, .columns = vectors, .stride = matrix.rows};
+  for (int64_t i = 0; i < vectors * word_rows; ++i) prefetcher.step<1>();
+}
+
+/// One panel, all inputs. `next` is where the words of the panel that follows begin, or null.
+template <int kBits>
+void panel_product(BlockWork& work, const uint32_t* weights, const uint32_t* next,
+                   const ActivationTile& input) {
+  const int64_t blocks = work.matrix->cols / input.block;
+  const int64_t block_words = work.word_rows * work.matrix->rows;
+  const int64_t sums = (work.panel_rows + kLanes - 1) / kLanes * input.tokens;
+  for (int64_t i = 0; i < sums; ++i) {
+    _mm512_store_ps(work.totals + i * kLanes, _mm512_setzero_ps());
+  }
+  for (int64_t b = 0; b < blocks; ++b) {
+    const int64_t ahead = b + kBlocksAhead;
+    work.weights = weights + b * block_words;
+    work.prefetch = ahead < blocks ? weights + ahead * block_words
+                    : next         ? next + ahead % blocks * block_words
+                                   : work.weights;  // in the cache already: no traffic
+    work.group = b * input.block / work.matrix->group_size;
+    work.words = input.words + b * (input.block / 4) * input.tokens;
+    work.scales = input.scales + b * input.tokens;
+    work.sums = input.sums + b * input.tokens;
+    kBlockPanels<kBits>[input.tokens - 1](work);
+  }
+}
+
 template <int kBits>
 void product(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
              const ActivationTile& input, const ProductOutput& output) {
   alignas(64) float totals[kPanelSums * kLanes];
   const uint32_t* weights = static_cast<const uint32_t*>(matrix.weights);
   const int64_t word_rows = input.block * kBits / 32;
-  const int64_t blocks = matrix.cols / input.block;
-  const int64_t block_words = input.block / 4 * input.tokens;
   const int64_t most = kPanelSums / input.tokens;
   const int64_t panel_rows = (most < kPanelVectors ? most : kPanelVectors) * kLanes;
   for (int64_t n = row_begin; n < row_end; n += panel_rows) {
-    const int64_t rows = row_end - n < panel_rows ? row_end - n : panel_rows;
-    BlockWork work{.matrix = &matrix, .word_rows = word_rows, .first_row = n, .panel_rows = rows,
-                   .totals = totals};
-    for (int64_t i = 0; i < (rows + kLanes - 1) / kLanes * input.tokens; ++i) {
-      _mm512_store_ps(totals + i * kLanes, _mm512_setzero_ps());
+    BlockWork work;
+    work.matrix = &matrix;
+    work.word_rows = word_rows;
+    work.first_row = n;
+    work.panel_rows = row_end - n < panel_rows ? row_end - n : panel_rows;
+    work.totals = totals;
+    if (n == row_begin) {
+      const int64_t blocks = matrix.cols / input.block;
+      prefetch_first(matrix, weights + n, (work.panel_rows + kLanes - 1) / kLanes,
+                     word_rows * (blocks < kBlocksAhead ? blocks : kBlocksAhead));
     }
-    for (int64_t b = 0; b < blocks; ++b) {
-      const int64_t next_row = b + 1 < blocks ? n : n + rows;
-      work.weights = weights + b * word_rows * matrix.rows + n;
-      work.prefetch = weights + (b + 1) % blocks * word_rows * matrix.rows + next_row;
-      work.group = b * input.block / matrix.group_size;
-      work.words = input.words + b * block_words;
-      work.scales = input.scales + b * input.tokens;
-      work.sums = input.sums + b * input.tokens;
-      kBlockPanels<kBits>[input.tokens - 1](work);
-    }
+    const uint32_t* next = n + panel_rows < row_end ? weights + n + panel_rows : nullptr;
+    panel_product<kBits>(work, weights + n, next, input);
     store_panel(work, input.tokens, n - row_begin, output);
   }
 }

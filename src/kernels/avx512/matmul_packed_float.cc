@@ -14,11 +14,9 @@ namespace {
 
 /// Σ (code − z)·x over the words of one group, for V vectors of rows from `weights` on.
 template <int kBits, int M, int V>
-inline __attribute__((always_inline)) void group_sums(const QuantizedMatrix& matrix,
-                                                      const uint32_t* weights, int64_t k,
-                                                      const float* const* x,
-                                                      const __mmask16* lanes, const __m512i* zeros,
-                                                      __m512 (&sums)[V][M]) {
+HEARTH_INLINE void group_sums(const QuantizedMatrix& matrix, const uint32_t* weights, int64_t k,
+                              const float* const* x, const __mmask16* lanes, const __m512i* zeros,
+                              __m512 (&sums)[V][M]) {
   const __m512i mask = _mm512_set1_epi32((1 << kBits) - 1);
   const int64_t end = k + matrix.group_size;
 #pragma GCC unroll 16

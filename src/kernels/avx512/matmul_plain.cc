@@ -3,9 +3,9 @@
 //   row n     [ k 0..15 | 16..31 | … ]    16 lanes, each the sum of every sixteenth product
 //   row n+1   [ k 0..15 | 16..31 | … ]
 //
-// The tile in registers is R rows × M tokens. One token takes many rows, each a stream that
-// prefetchers follow; many tokens share what is loaded and widened of two rows. The order in
-// which products are added, and the lanes, are the same for every R and M.
+// The tile in registers is R rows × M tokens. One token takes eight rows, each a stream that
+// prefetchers follow; more tokens, up to six at once, share what is loaded and widened of four.
+// The order in which products are added, and the lanes, are the same for every R and M.
 #include "kernels/avx512/avx512.h"
 #include "kernels/avx512/vector.h"
 
@@ -32,10 +32,8 @@ struct F32Weights {
 };
 
 template <typename Weights, int M, int R>
-inline __attribute__((always_inline)) void add_products(const typename Weights::Element* rows,
-                                                        int64_t cols, int64_t k, __mmask16 lanes,
-                                                        const float* const* x,
-                                                        __m512 (&sums)[R][M]) {
+HEARTH_INLINE void add_products(const typename Weights::Element* rows, int64_t cols, int64_t k,
+                                __mmask16 lanes, const float* const* x, __m512 (&sums)[R][M]) {
   __m512 w[R];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) w[r] = Weights::load(rows + r * cols + k, lanes);
@@ -49,9 +47,8 @@ inline __attribute__((always_inline)) void add_products(const typename Weights::
 
 /// R output rows of M tokens.
 template <typename Weights, int M, int R>
-inline __attribute__((always_inline)) void tile(const typename Weights::Element* rows,
-                                                int64_t cols, const float* const* x,
-                                                float* output, int64_t output_stride) {
+HEARTH_INLINE void tile(const typename Weights::Element* rows, int64_t cols, const float* const* x,
+                        float* output, int64_t output_stride) {
   __m512 sums[R][M];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
@@ -72,35 +69,44 @@ inline __attribute__((always_inline)) void tile(const typename Weights::Element*
 
 template <typename Weights, int M>
 void rows_of_tokens(const void* weights, int64_t cols, int64_t row_begin, int64_t row_end,
-                    const float* const* x, const ProductOutput& output) {
-  constexpr int R = M == 1 ? 8 : M <= 6 ? 4 : 2;
+                    const float* const* x, float* output, int64_t output_stride) {
+  constexpr int R = M == 1 ? 8 : 4;
   const auto* elements = static_cast<const typename Weights::Element*>(weights);
   int64_t n = row_begin;
   for (; n + R <= row_end; n += R) {
-    tile<Weights, M, R>(elements + n * cols, cols, x, output.values + n - row_begin,
-                        output.stride);
+    tile<Weights, M, R>(elements + n * cols, cols, x, output + n - row_begin, output_stride);
   }
   for (; n < row_end; ++n) {
-    tile<Weights, M, 1>(elements + n * cols, cols, x, output.values + n - row_begin,
-                        output.stride);
+    tile<Weights, M, 1>(elements + n * cols, cols, x, output + n - row_begin, output_stride);
   }
 }
 
 using Rows = void (*)(const void* weights, int64_t cols, int64_t row_begin, int64_t row_end,
-                      const float* const* x, const ProductOutput& output);
+                      const float* const* x, float* output, int64_t output_stride);
+
+constexpr int kTileTokens = 6;
 
 template <typename W>
-constexpr Rows kRows[kMaxTileTokens] = {
-    rows_of_tokens<W, 1>, rows_of_tokens<W, 2>,  rows_of_tokens<W, 3>,  rows_of_tokens<W, 4>,
-    rows_of_tokens<W, 5>, rows_of_tokens<W, 6>,  rows_of_tokens<W, 7>,  rows_of_tokens<W, 8>,
-    rows_of_tokens<W, 9>, rows_of_tokens<W, 10>, rows_of_tokens<W, 11>, rows_of_tokens<W, 12>,
+constexpr Rows kRows[kTileTokens] = {
+    rows_of_tokens<W, 1>, rows_of_tokens<W, 2>, rows_of_tokens<W, 3>,
+    rows_of_tokens<W, 4>, rows_of_tokens<W, 5>, rows_of_tokens<W, 6>,
 };
 
+/// A few rows at a time: where tokens come in two tiles, the second finds the weights in the cache.
 template <typename Weights>
 void product(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
              const FloatTile& input, const ProductOutput& output) {
-  kRows<Weights>[input.tokens - 1](matrix.weights, matrix.cols, row_begin, row_end, input.rows,
-                                   output);
+  constexpr int64_t kPassRows = 8;
+  const int64_t step = input.tokens <= kTileTokens ? row_end - row_begin : kPassRows;
+  for (int64_t n = row_begin; n < row_end; n += step) {
+    const int64_t end = row_end - n < step ? row_end : n + step;
+    for (int t = 0; t < input.tokens; t += kTileTokens) {
+      const int tokens = input.tokens - t < kTileTokens ? input.tokens - t : kTileTokens;
+      float* values = output.values + t * output.stride + n - row_begin;
+      kRows<Weights>[tokens - 1](matrix.weights, matrix.cols, n, end, input.rows + t, values,
+                                 output.stride);
+    }
+  }
 }
 
 }  // namespace

@@ -25,12 +25,10 @@ static inline __m512i load_zeros(const QuantizedMatrix& matrix, int64_t group, i
   const __m512i packed = _mm512_maskz_loadu_epi32(first_lanes(words), zeros);
   const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const __m512i field = _mm512_add_epi32(lane, _mm512_set1_epi32(static_cast<int>(n % kFields)));
-  const __m512i place =
-      _mm512_and_si512(field, _mm512_set1_epi32(static_cast<int>(kFields) - 1));
+  const __m512i place = _mm512_and_si512(field, _mm512_set1_epi32(static_cast<int>(kFields) - 1));
   const __m512i own =
       _mm512_permutexvar_epi32(_mm512_srli_epi32(field, kBits == 4 ? 3 : 2), packed);
-  const __m512i shifted =
-      _mm512_srlv_epi32(own, _mm512_slli_epi32(place, kBits == 4 ? 2 : 3));
+  const __m512i shifted = _mm512_srlv_epi32(own, _mm512_slli_epi32(place, kBits == 4 ? 2 : 3));
   return _mm512_add_epi32(_mm512_and_si512(shifted, _mm512_set1_epi32((1 << kBits) - 1)),
                           _mm512_set1_epi32(matrix.zero_offset));
 }
