@@ -233,8 +233,8 @@ std::vector<Case> cases() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldenTest, testing::ValuesIn(cases()),
-                         [](const auto& info) {
-                           std::string name = info.param.checkpoint + "_" + info.param.kernel_set;
+                         [](const auto& test) {
+                           std::string name = test.param.checkpoint + "_" + test.param.kernel_set;
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });

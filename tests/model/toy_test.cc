@@ -168,7 +168,7 @@ std::vector<std::string> kernel_set_names() {
 }
 
 INSTANTIATE_TEST_SUITE_P(KernelSets, ToyTest, testing::ValuesIn(kernel_set_names()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 }  // namespace
 }  // namespace hearth

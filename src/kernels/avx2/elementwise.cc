@@ -39,7 +39,7 @@ inline float block_absmax(const float* x, int64_t block) {
 inline float sum_of_squares(const float* x, int64_t n) {
   __m256 sums = _mm256_setzero_ps();
   for (int64_t i = 0; i < n; i += kLanes) {
-    const __m256 v = load_floats(x + i, left);
+    const __m256 v = load_floats(x + i, n - i);
     sums = _mm256_fmadd_ps(v, v, sums);
   }
   return reduce_add(sums);

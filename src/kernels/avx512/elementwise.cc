@@ -1,151 +1,131 @@
-// Quantisation, norms, gates and the convolution, 16 values at a time.
-#include <math.h>
-
-#include "kernels/avx512/kernels.h"
-#include "kernels/avx512/simd.h"
+// Norms, gates and the convolution: 16 values at a time, the last ones under a mask.
+//
+// All of it is small next to the products, but it sits between them on one token's path: sigmoid
+// and SiLU therefore have an exp of their own (vector.h) instead of a call per value.
+#include "kernels/avx512/avx512.h"
+#include "kernels/avx512/vector.h"
 
 namespace hearth::avx512 {
 namespace {
 
-/// The bytes of 8 consecutive k, twice, in the order of w4 words: even k, then odd k.
-inline __m128i even_odd_order() {
-  return _mm_set_epi8(15, 13, 11, 9, 14, 12, 10, 8, 7, 5, 3, 1, 6, 4, 2, 0);
-}
-
-float block_absmax(const float* x, int64_t block) {
-  __m512 largest = _mm512_setzero_ps();
-  for (int64_t i = 0; i < block; i += kLanes) {
-    const __m512 v = _mm512_maskz_loadu_ps(lane_mask(block - i), x + i);
-    largest = _mm512_max_ps(largest, _mm512_abs_ps(v));
+/// Four independent sums hide the latency of the fma.
+float sum_of_squares(const float* x, int64_t n) {
+  __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
+                    _mm512_setzero_ps()};
+  int64_t i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      const __m512 v = _mm512_loadu_ps(x + i + j * kLanes);
+      sums[j] = _mm512_fmadd_ps(v, v, sums[j]);
+    }
   }
-  return _mm512_reduce_max_ps(largest);
-}
-
-/// Stores up to four words, `stride` apart.
-void store_words(__m128i packed, int64_t count, int64_t stride, int32_t* words) {
-  if (stride == 1 && count == 4) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(words), packed);
-    return;
+  for (; i < n; i += kLanes) {
+    const __m512 v = _mm512_maskz_loadu_ps(first_lanes(n - i), x + i);
+    sums[0] = _mm512_fmadd_ps(v, v, sums[0]);
   }
-  alignas(16) int32_t lanes[4];
-  _mm_store_si128(reinterpret_cast<__m128i*>(lanes), packed);
-  for (int64_t i = 0; i < count; ++i) words[i * stride] = lanes[i];
+  return sum_lanes(_mm512_add_ps(_mm512_add_ps(sums[0], sums[1]),
+                                 _mm512_add_ps(sums[2], sums[3])));
 }
 
-inline float sum_of_squares(const float* x, int64_t n) {
-  __m512 sums = _mm512_setzero_ps();
-  for (int64_t i = 0; i < n; i += kLanes) {
-    const __m512 v = _mm512_maskz_loadu_ps(lane_mask(n - i), x + i);
-    sums = _mm512_fmadd_ps(v, v, sums);
-  }
-  return _mm512_reduce_add_ps(sums);
+float inverse_root(float x) {
+  const __m128 root = _mm_sqrt_ss(_mm_set_ss(x));
+  return _mm_cvtss_f32(_mm_div_ss(_mm_set_ss(1.0f), root));
 }
 
-inline float inverse_rms(const float* x, int64_t n, float eps) {
-  return 1.0f / sqrtf(sum_of_squares(x, n) / static_cast<float>(n) + eps);
+float inverse_rms(const float* x, int64_t n, float eps) {
+  return inverse_root(sum_of_squares(x, n) / static_cast<float>(n) + eps);
 }
 
-/// y[i] = map(i, mask) over n values.
-template <typename Map>
-inline void for_lanes(int64_t n, float* y, const Map& map) {
-  for (int64_t i = 0; i < n; i += kLanes) {
-    const __mmask16 mask = lane_mask(n - i);
-    _mm512_mask_storeu_ps(y + i, mask, map(i, mask));
-  }
+__m512 silu(__m512 x) { return _mm512_div_ps(x, sigmoid_divisor(x)); }
+
+/// Inputs of token t, where the history is tokens −(taps−1) … −1.
+const float* conv_input(const ConvRun& run, int64_t t) {
+  return t < 0 ? run.history + (t + run.taps - 1) * run.weight_stride
+               : run.input + t * run.input_stride;
 }
 
 }  // namespace
 
-void quantize_activations(const float* x, int64_t cols, int64_t block, QuantLayout order,
-                          int64_t stride, int32_t* words, float* scales, int32_t* sums) {
-  const bool even_odd = order == QuantLayout::kW4KPacked;
-  for (int64_t b = 0; b < cols / block; ++b, x += block, words += block / 4 * stride) {
-    const float largest = block_absmax(x, block);
-    // 127/largest overflows for denormal inputs; such a block is as good as zero.
-    const float inverse = largest > 1e-30f ? 127.0f / largest : 0.0f;
-    __m512i total = _mm512_setzero_si512();
-    for (int64_t i = 0; i < block; i += kLanes) {
-      const __mmask16 mask = lane_mask(block - i);
-      const __m512 v = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), _mm512_set1_ps(inverse));
-      const __m512i codes = _mm512_cvtps_epi32(v);
-      total = _mm512_add_epi32(total, codes);
-      __m128i bytes = _mm512_cvtepi32_epi8(codes);
-      if (even_odd) bytes = _mm_shuffle_epi8(bytes, even_odd_order());
-      store_words(bytes, block - i >= kLanes ? 4 : (block - i) / 4, stride,
-                  words + i / 4 * stride);
-    }
-    scales[b * stride] = inverse == 0.0f ? 0.0f : largest / 127.0f;
-    sums[b * stride] = _mm512_reduce_add_epi32(total);
-  }
-}
-
 void rms_norm(const float* x, const float* weight, int64_t n, float eps, float* y) {
   const __m512 inverse = _mm512_set1_ps(inverse_rms(x, n, eps));
-  for_lanes(n, y, [&](int64_t i, __mmask16 mask) {
-    return _mm512_mul_ps(_mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), inverse),
-                         _mm512_maskz_loadu_ps(mask, weight + i));
-  });
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const __mmask16 lanes = first_lanes(n - i);
+    const __m512 v = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, x + i), inverse);
+    _mm512_mask_storeu_ps(y + i, lanes,
+                          _mm512_mul_ps(v, _mm512_maskz_loadu_ps(lanes, weight + i)));
+  }
 }
 
 void gated_rms_norm(const float* x, const float* weight, const float* gate, int64_t n, float eps,
                     float* y) {
   const __m512 inverse = _mm512_set1_ps(inverse_rms(x, n, eps));
-  for_lanes(n, y, [&](int64_t i, __mmask16 mask) {
-    const __m512 normed = _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), inverse);
-    return _mm512_mul_ps(_mm512_mul_ps(normed, _mm512_maskz_loadu_ps(mask, weight + i)),
-                         silu(_mm512_maskz_loadu_ps(mask, gate + i)));
-  });
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const __mmask16 lanes = first_lanes(n - i);
+    __m512 v = _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, x + i), inverse);
+    v = _mm512_mul_ps(v, _mm512_maskz_loadu_ps(lanes, weight + i));
+    v = _mm512_mul_ps(v, silu(_mm512_maskz_loadu_ps(lanes, gate + i)));
+    _mm512_mask_storeu_ps(y + i, lanes, v);
+  }
 }
 
 void l2_normalize(const float* x, int64_t n, float scale, float* y) {
-  const __m512 factor = _mm512_set1_ps(scale / sqrtf(sum_of_squares(x, n) + 1e-6f));
-  for_lanes(n, y, [&](int64_t i, __mmask16 mask) {
-    return _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), factor);
-  });
+  const __m512 factor = _mm512_set1_ps(scale * inverse_root(sum_of_squares(x, n) + 1e-6f));
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const __mmask16 lanes = first_lanes(n - i);
+    _mm512_mask_storeu_ps(y + i, lanes,
+                          _mm512_mul_ps(_mm512_maskz_loadu_ps(lanes, x + i), factor));
+  }
 }
 
 void swiglu(float* gate, const float* up, int64_t n) {
-  for_lanes(n, gate, [&](int64_t i, __mmask16 mask) {
-    return _mm512_mul_ps(silu(_mm512_maskz_loadu_ps(mask, gate + i)),
-                         _mm512_maskz_loadu_ps(mask, up + i));
-  });
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const __mmask16 lanes = first_lanes(n - i);
+    const __m512 v = silu(_mm512_maskz_loadu_ps(lanes, gate + i));
+    _mm512_mask_storeu_ps(gate + i, lanes,
+                          _mm512_mul_ps(v, _mm512_maskz_loadu_ps(lanes, up + i)));
+  }
 }
 
 void sigmoid_gate(float* x, const float* gate, int64_t n) {
-  for_lanes(n, x, [&](int64_t i, __mmask16 mask) {
-    return _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i),
-                         sigmoid(_mm512_maskz_loadu_ps(mask, gate + i)));
-  });
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const __mmask16 lanes = first_lanes(n - i);
+    const __m512 divisor = sigmoid_divisor(_mm512_maskz_loadu_ps(lanes, gate + i));
+    _mm512_mask_storeu_ps(x + i, lanes,
+                          _mm512_div_ps(_mm512_maskz_loadu_ps(lanes, x + i), divisor));
+  }
 }
 
 void accumulate(const float* x, float scale, int64_t n, float* y) {
-  for_lanes(n, y, [&](int64_t i, __mmask16 mask) {
-    return _mm512_fmadd_ps(_mm512_set1_ps(scale), _mm512_maskz_loadu_ps(mask, x + i),
-                           _mm512_maskz_loadu_ps(mask, y + i));
-  });
+  const __m512 factor = _mm512_set1_ps(scale);
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const __mmask16 lanes = first_lanes(n - i);
+    const __m512 v = _mm512_maskz_loadu_ps(lanes, x + i);
+    _mm512_mask_storeu_ps(y + i, lanes,
+                          _mm512_fmadd_ps(factor, v, _mm512_maskz_loadu_ps(lanes, y + i)));
+  }
 }
 
 void conv_silu(const ConvRun& run) {
   const int64_t past = run.taps - 1;
-  const auto input = [&](int64_t t, int64_t c, __mmask16 mask) {
-    const float* row = t < 0 ? run.history + (t + past) * run.weight_stride
-                             : run.input + t * run.input_stride;
-    return _mm512_maskz_loadu_ps(mask, row + c);
-  };
-  for (int64_t c = 0; c < run.channels; c += kLanes) {
-    const __mmask16 mask = lane_mask(run.channels - c);
-    for (int64_t t = 0; t < run.tokens; ++t) {
+  for (int64_t t = 0; t < run.tokens; ++t) {
+    for (int64_t c = 0; c < run.channels; c += kLanes) {
+      const __mmask16 lanes = first_lanes(run.channels - c);
       __m512 sum = _mm512_setzero_ps();
-      for (int64_t j = 0; j < run.taps; ++j) {
-        const __m512 weight = _mm512_maskz_loadu_ps(mask, run.weights + j * run.weight_stride + c);
-        sum = _mm512_fmadd_ps(weight, input(t - past + j, c, mask), sum);
+      for (int64_t j = 0; j <= past; ++j) {
+        const __m512 weight = _mm512_maskz_loadu_ps(lanes, run.weights + j * run.weight_stride + c);
+        const __m512 input = _mm512_maskz_loadu_ps(lanes, conv_input(run, t - past + j) + c);
+        sum = _mm512_fmadd_ps(weight, input, sum);
       }
-      _mm512_mask_storeu_ps(run.output + t * run.output_stride + c, mask, silu(sum));
+      _mm512_mask_storeu_ps(run.output + t * run.output_stride + c, lanes, silu(sum));
     }
-    // Oldest first: a row is read, as a later token's past, before it is overwritten.
-    for (int64_t i = 0; i < past; ++i) {
-      _mm512_mask_storeu_ps(run.history + i * run.weight_stride + c, mask,
-                            input(run.tokens - past + i, c, mask));
+  }
+  // Oldest first: row i is read before it is overwritten, since it takes a later token's inputs.
+  for (int64_t i = 0; i < past; ++i) {
+    for (int64_t c = 0; c < run.channels; c += kLanes) {
+      const __mmask16 lanes = first_lanes(run.channels - c);
+      const __m512 input = _mm512_maskz_loadu_ps(lanes, conv_input(run, run.tokens - past + i) + c);
+      _mm512_mask_storeu_ps(run.history + i * run.weight_stride + c, lanes, input);
     }
   }
 }

@@ -1,0 +1,123 @@
+// Row-major weights (bf16, f16, f32) times float activations.
+//
+//   row n     [ k 0..15 | 16..31 | … ]    16 lanes, each the sum of every sixteenth product
+//   row n+1   [ k 0..15 | 16..31 | … ]
+//
+// The tile in registers is R rows × M tokens. One token takes many rows, each a stream that
+// prefetchers follow; many tokens share what is loaded and widened of two rows. The order in
+// which products are added, and the lanes, are the same for every R and M.
+#include "kernels/avx512/avx512.h"
+#include "kernels/avx512/vector.h"
+
+namespace hearth::avx512 {
+namespace {
+
+struct Bf16Weights {
+  using Element = uint16_t;
+  static __m512 load(const uint16_t* w, __mmask16 lanes) {
+    return bf16_to_float(_mm256_maskz_loadu_epi16(lanes, w));
+  }
+};
+
+struct F16Weights {
+  using Element = uint16_t;
+  static __m512 load(const uint16_t* w, __mmask16 lanes) {
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes, w));
+  }
+};
+
+struct F32Weights {
+  using Element = float;
+  static __m512 load(const float* w, __mmask16 lanes) { return _mm512_maskz_loadu_ps(lanes, w); }
+};
+
+template <typename Weights, int M, int R>
+inline __attribute__((always_inline)) void add_products(const typename Weights::Element* rows,
+                                                        int64_t cols, int64_t k, __mmask16 lanes,
+                                                        const float* const* x,
+                                                        __m512 (&sums)[R][M]) {
+  __m512 w[R];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) w[r] = Weights::load(rows + r * cols + k, lanes);
+#pragma GCC unroll 16
+  for (int t = 0; t < M; ++t) {
+    const __m512 input = _mm512_maskz_loadu_ps(lanes, x[t] + k);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) sums[r][t] = _mm512_fmadd_ps(w[r], input, sums[r][t]);
+  }
+}
+
+/// R output rows of M tokens.
+template <typename Weights, int M, int R>
+inline __attribute__((always_inline)) void tile(const typename Weights::Element* rows,
+                                                int64_t cols, const float* const* x,
+                                                float* output, int64_t output_stride) {
+  __m512 sums[R][M];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int t = 0; t < M; ++t) sums[r][t] = _mm512_setzero_ps();
+  }
+  int64_t k = 0;
+  for (; k + kLanes <= cols; k += kLanes) {
+    add_products<Weights, M, R>(rows, cols, k, first_lanes(kLanes), x, sums);
+  }
+  if (k < cols) add_products<Weights, M, R>(rows, cols, k, first_lanes(cols - k), x, sums);
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int t = 0; t < M; ++t) output[t * output_stride + r] = sum_lanes(sums[r][t]);
+  }
+}
+
+template <typename Weights, int M>
+void rows_of_tokens(const void* weights, int64_t cols, int64_t row_begin, int64_t row_end,
+                    const float* const* x, const ProductOutput& output) {
+  constexpr int R = M == 1 ? 8 : M <= 6 ? 4 : 2;
+  const auto* elements = static_cast<const typename Weights::Element*>(weights);
+  int64_t n = row_begin;
+  for (; n + R <= row_end; n += R) {
+    tile<Weights, M, R>(elements + n * cols, cols, x, output.values + n - row_begin,
+                        output.stride);
+  }
+  for (; n < row_end; ++n) {
+    tile<Weights, M, 1>(elements + n * cols, cols, x, output.values + n - row_begin,
+                        output.stride);
+  }
+}
+
+using Rows = void (*)(const void* weights, int64_t cols, int64_t row_begin, int64_t row_end,
+                      const float* const* x, const ProductOutput& output);
+
+template <typename W>
+constexpr Rows kRows[kMaxTileTokens] = {
+    rows_of_tokens<W, 1>, rows_of_tokens<W, 2>,  rows_of_tokens<W, 3>,  rows_of_tokens<W, 4>,
+    rows_of_tokens<W, 5>, rows_of_tokens<W, 6>,  rows_of_tokens<W, 7>,  rows_of_tokens<W, 8>,
+    rows_of_tokens<W, 9>, rows_of_tokens<W, 10>, rows_of_tokens<W, 11>, rows_of_tokens<W, 12>,
+};
+
+template <typename Weights>
+void product(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
+             const FloatTile& input, const ProductOutput& output) {
+  kRows<Weights>[input.tokens - 1](matrix.weights, matrix.cols, row_begin, row_end, input.rows,
+                                   output);
+}
+
+}  // namespace
+
+void matmul_bf16(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
+                 const FloatTile& input, const ProductOutput& output) {
+  product<Bf16Weights>(matrix, row_begin, row_end, input, output);
+}
+
+void matmul_f16(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
+                const FloatTile& input, const ProductOutput& output) {
+  product<F16Weights>(matrix, row_begin, row_end, input, output);
+}
+
+void matmul_f32(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
+                const FloatTile& input, const ProductOutput& output) {
+  product<F32Weights>(matrix, row_begin, row_end, input, output);
+}
+
+}  // namespace hearth::avx512

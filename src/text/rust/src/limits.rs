@@ -1,0 +1,40 @@
+//! What an untrusted template may spend. A conversation of a thousand messages spends about a
+//! hundredth of each.
+
+use std::io::{self, Write};
+
+/// Instructions of one rendering: about a second.
+pub const FUEL: u64 = 20_000_000;
+
+/// Depth of nested macros and loops, in minijinja's own unit (a macro call counts 4).
+pub const RECURSION: usize = 400;
+
+/// Bytes of one rendered prompt.
+pub const OUTPUT_BYTES: usize = 64 << 20;
+
+/// Collects output and fails when it grows past the limit.
+#[derive(Default)]
+pub struct BoundedOutput {
+    bytes: Vec<u8>,
+}
+
+impl BoundedOutput {
+    pub fn into_string(self) -> String {
+        // The engine writes whole strings.
+        String::from_utf8(self.bytes).expect("a template writes UTF-8")
+    }
+}
+
+impl Write for BoundedOutput {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + data.len() > OUTPUT_BYTES {
+            return Err(io::Error::other("the template writes too much"));
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
