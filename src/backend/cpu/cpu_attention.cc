@@ -49,7 +49,7 @@ void CpuBackend::attention_inputs(const GatedAttentionTask& task, const Attentio
   const float* sines = task.rope_sin + row * half;
   const float scale = 1.0f / std::sqrt(static_cast<float>(g.head_dim));
   for (int64_t head = 0; head < g.query_heads; ++head) {
-    float* query = queries_.data() + row * g.queries() + head * g.head_dim;
+    float* query = queries_.as<float>() + row * g.queries() + head * g.head_dim;
     const float* projected = task.query_gate + row * 2 * g.queries() + head * 2 * g.head_dim;
     kernels_.rms_norm(projected, task.query_norm, g.head_dim, g.norm_eps, query);
     rotate(query, cosines, sines, half);
@@ -83,7 +83,7 @@ void CpuBackend::attention_heads(const GatedAttentionTask& task, const Attention
   std::fill_n(mixed, heads * g.head_dim, 0.0f);
   for (int64_t begin = 0; begin < cached; begin += kKvPageTokens) {
     const int64_t page = begin / kKvPageTokens;
-    kernels_.attend({.q = queries_.data() + row * g.queries() + first_head * g.head_dim,
+    kernels_.attend({.q = queries_.as<float>() + row * g.queries() + first_head * g.head_dim,
                      .q_stride = g.head_dim,
                      .keys = head_rows(g, segment, page, kv_head, false),
                      .values = head_rows(g, segment, page, kv_head, true),

@@ -90,10 +90,10 @@ void CpuBackend::reserve(const BackendLimits& limits) {
   inputs_.reserve(tokens, limits.columns);
   inner_.reserve(slots, limits.expert_width);
   inner_values_ = MemoryBlock(sized(slots * limits.expert_width) * sizeof(float));
-  conv_.resize(sized(tokens * limits.delta.channels()));
+  conv_ = MemoryBlock(sized(tokens * limits.delta.channels()) * sizeof(float));
   decay_.resize(sized(tokens * limits.delta.value_heads));
   beta_.resize(decay_.size());
-  queries_.resize(sized(tokens * limits.attention.queries()));
+  queries_ = MemoryBlock(sized(tokens * limits.attention.queries()) * sizeof(float));
   router_logits_.resize(sized(tokens * limits.experts));
   shared_logits_.resize(sized(tokens));
   chosen_.resize(sized(tokens * limits.experts_per_token));
@@ -111,7 +111,7 @@ void CpuBackend::reserve(const BackendLimits& limits) {
                                    delta_chunk_scratch(limits.delta.key_dim,
                                                        limits.delta.value_dim)});
   for (WorkerScratch& worker : workers_) {
-    worker.floats.resize(sized(floats));
+    worker.memory = MemoryBlock(sized(floats) * sizeof(float));
     worker.gathered.reserve(std::max(limits.columns, limits.expert_width));
   }
 }

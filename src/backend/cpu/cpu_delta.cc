@@ -20,7 +20,7 @@ void CpuBackend::delta_conv_head(const GatedDeltaTask& task, const DeltaSegment&
   const int64_t values = g.group() * g.value_dim;     // of the value heads of this key head
   const int64_t group = 2 * g.key_dim + 2 * values;   // projected values of one key head
   const float* input = task.qkvz + segment.rows.first_row * g.projected() + key_head * group;
-  float* output = conv_.data() + segment.rows.first_row * g.channels();
+  float* output = conv_.as<float>() + segment.rows.first_row * g.channels();
   const auto run = [&](int64_t from, int64_t channel, int64_t channels) {
     kernels_.conv_silu({.input = input + from,
                         .input_stride = g.projected(),
@@ -66,7 +66,7 @@ void CpuBackend::delta_state(const GatedDeltaTask& task, const DeltaSegment& seg
   const int64_t row = segment.rows.first_row;
   const int64_t column = block * kStateColumns;
   const int64_t key = head / g.group() * g.key_dim;
-  const float* conv = conv_.data() + row * g.channels();
+  const float* conv = conv_.as<float>() + row * g.channels();
   const DeltaHead call{
       .state = segment.recurrent + head * g.head_state() + block * g.key_dim * kStateColumns,
       .q = conv + key,
