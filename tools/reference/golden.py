@@ -20,6 +20,7 @@ from geometry import GEOMETRIES, GREEDY_TOKENS, PROMPT_TOKENS
 
 CANDIDATES = 8  # prompts to try
 MIN_MARGIN = 1e-3
+MIN_ROUTER_GAP = 3e-5  # several times the rounding of float32
 
 
 def load_model(folder):
@@ -57,17 +58,37 @@ def continuations(model, prompts):
     return out[:, ids.shape[1]:].tolist()
 
 
+def router_gaps(model, ids):
+    """How far the last chosen expert was from the first rejected one.
+
+    The least difference of their router logits over all layers, per position:
+    where it is tiny, rounding alone can pick another expert.
+    """
+    count, gaps = model.config.num_experts_per_tok, []
+
+    def keep(module, inputs, output):
+        scores = inputs[0].reshape(-1, module.weight.shape[1]) @ module.weight.t()
+        top = scores.topk(count + 1).values
+        gaps.append(top[:, count - 1] - top[:, count])
+
+    hooks = [layer.mlp.gate.register_forward_hook(keep) for layer in model.model.layers]
+    logits = forward(model, ids).logits[0]
+    for hook in hooks:
+        hook.remove()
+    return logits, torch.stack(gaps).min(0).values.numpy()
+
+
 def verify(model, prompt, tokens):
-    """Margins of a greedy continuation, or None if it is not the greedy one.
+    """Margins and router gaps of a greedy continuation, or None if it is not one.
 
     The model is causal: one prefill without a cache over the prompt and the
     continuation gives, at each position, what a prefill up to there would give.
     """
-    logits = forward(model, prompt + tokens[:-1]).logits[0, len(prompt) - 1:]
-    top = logits.topk(2)
+    logits, gaps = router_gaps(model, prompt + tokens[:-1])
+    top = logits[len(prompt) - 1:].topk(2)
     if top.indices[:, 0].tolist() != tokens:
         return None
-    return (top.values[:, 0] - top.values[:, 1]).numpy()
+    return (top.values[:, 0] - top.values[:, 1]).numpy(), gaps
 
 
 def candidates(tok, seed):
@@ -81,15 +102,19 @@ def candidates(tok, seed):
 
 
 def choose_prompt(model, tok, seed):
-    """The candidate whose greedy choices are clearest, with choices and margins."""
-    prompts = list(candidates(tok, seed))
-    best = None
+    """The candidate whose greedy choices are clearest and no expert's choice too close.
+
+    Returns the prompt, its continuation, its margins and its router gaps.
+    """
+    prompts, best = list(candidates(tok, seed)), None
     for prompt, tokens in zip(prompts, continuations(model, prompts)):
-        margins = verify(model, prompt, tokens)
-        if margins is not None and (best is None or margins.min() > best[2].min()):
-            best = (prompt, np.array(tokens, np.int32), margins)
+        found = verify(model, prompt, tokens)
+        if found is None or found[1].min() < MIN_ROUTER_GAP:
+            continue
+        if best is None or found[0].min() > best[2].min():
+            best = (prompt, np.array(tokens, np.int32), *found)
     if best is None or best[2].min() <= MIN_MARGIN:
-        raise ValueError("no prompt has clear greedy choices")
+        raise ValueError("no prompt has clear choices")
     return best
 
 
@@ -130,11 +155,12 @@ def record(checkpoint, folder, target):
     target.mkdir(parents=True, exist_ok=True)
     model = load_model(folder)
     tok = Tokenizer.from_file(str(pathlib.Path(folder) / "tokenizer.json"))
-    prompt, tokens, margins = choose_prompt(model, tok, checkpoint.prompt_seed)
+    prompt, tokens, margins, gaps = choose_prompt(model, tok, checkpoint.prompt_seed)
     rows = sorted(set(range(0, len(prompt), 4)) | set(range(len(prompt) - 8, len(prompt))))
     logits = forward(model, prompt).logits[0, rows].numpy()
     files = {"prompt": np.array(prompt, np.int32), "rows": np.array(rows, np.int32),
-             "logits": logits, "greedy": tokens, "greedy_margin": margins}
+             "logits": logits, "greedy": tokens, "greedy_margin": margins,
+             "router_gap": gaps[: len(prompt)]}
     some = np.unique(np.linspace(0, len(prompt) - 1, 16).astype(np.int32))
     if checkpoint.hidden_states:
         files["hidden_rows"] = some
