@@ -109,9 +109,8 @@ void CpuBackend::attention_heads(const GatedAttentionTask& task, const Attention
 void CpuBackend::gated_attention(const GatedAttentionTask& task) noexcept {
   const int64_t kv_heads = task.geometry.kv_heads;
   for (const AttentionSegment& segment : task.segments) {
-    pool_.parallel_for(segment.rows.tokens, [&](int64_t token, int) {
-      attention_inputs(task, segment, token);
-    });
+    pool_.parallel_for(segment.rows.tokens,
+                       [&](int64_t token, int) { attention_inputs(task, segment, token); });
     // Late tokens attend to more: hand them out first, so that no worker is left with the longest.
     const int64_t items = segment.rows.tokens * kv_heads;
     pool_.parallel_for(items, [&](int64_t item, int worker) {

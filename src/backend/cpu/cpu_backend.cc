@@ -27,8 +27,10 @@ KernelSet choose_kernels(const std::string& name) {
     if (name == set.name) return set;
     names += names.empty() ? set.name : fmt::format(", {}", set.name);
   }
-  throw UsageError(fmt::format("kernel set '{}' is unknown or cannot run on this processor, which "
-                               "has: {}.", name, names));
+  throw UsageError(
+      fmt::format("kernel set '{}' is unknown or cannot run on this processor, which "
+                  "has: {}.",
+                  name, names));
 }
 
 /// The processors of the workers. More threads than cores: no pinning, the system places them.
@@ -59,18 +61,14 @@ float element(const QuantizedMatrix& matrix, int64_t index) {
 }  // namespace
 
 std::vector<KernelSet> available_kernel_sets() {
-  const CpuFeatures features = detect_cpu_features();
   std::vector<KernelSet> sets{reference_kernels()};
-#if defined(__x86_64__)
-  if (features.avx2) {
+  int rungs = 0;
+  const KernelRung* ladder = kernel_ladder(&rungs);
+  for (int i = 0; i < rungs; ++i) {
+    if (!cpu_can_run(ladder[i].name)) break;  // a rung stands on those below it
     sets.push_back(sets.back());
-    upgrade_to_avx2(sets.back());
+    ladder[i].upgrade(sets.back());
   }
-  if (features.avx512_vnni) {
-    sets.push_back(sets.back());
-    upgrade_to_avx512(sets.back());
-  }
-#endif
   return sets;
 }
 
@@ -106,10 +104,9 @@ void CpuBackend::reserve(const BackendLimits& limits) {
   tiles_.resize(sized(slots));
   workers_.resize(sized(pool_.size()));
   const int64_t heads = limits.attention.query_heads;
-  const int64_t floats = std::max({2 * kMaxTileTokens * kPanelRowsMax,
-                                   heads * (limits.attention.head_dim + 2),
-                                   delta_chunk_scratch(limits.delta.key_dim,
-                                                       limits.delta.value_dim)});
+  const int64_t floats =
+      std::max({2 * kMaxTileTokens * kPanelRowsMax, heads * (limits.attention.head_dim + 2),
+                delta_chunk_scratch(limits.delta.key_dim, limits.delta.value_dim)});
   for (WorkerScratch& worker : workers_) {
     worker.memory = MemoryBlock(sized(floats) * sizeof(float));
     worker.gathered.reserve(std::max(limits.columns, limits.expert_width));

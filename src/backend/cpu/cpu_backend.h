@@ -26,8 +26,8 @@ struct TileInput {
 };
 
 struct CpuOptions {
-  int threads = 0;           // 0: one per physical core
-  std::string kernel_set;    // "": the best; else its name
+  int threads = 0;         // 0: one per physical core
+  std::string kernel_set;  // "": the best; else its name
 };
 
 /// The kernel sets that this processor can run, the slowest first.
@@ -121,10 +121,10 @@ class CpuBackend final : public Backend {
   MemoryBlock inner_values_;  // the same in float, [slots, expert_width]: the float path only
 
   // What vector kernels stream over begins at a cache line.
-  MemoryBlock conv_;            // [tokens, channels]: q | k | v
-  MemoryBlock queries_;         // [tokens, query_heads, head_dim]
-  std::vector<float> decay_;    // [tokens, value_heads]
-  std::vector<float> beta_;     // [tokens, value_heads]
+  MemoryBlock conv_;          // [tokens, channels]: q | k | v
+  MemoryBlock queries_;       // [tokens, query_heads, head_dim]
+  std::vector<float> decay_;  // [tokens, value_heads]
+  std::vector<float> beta_;   // [tokens, value_heads]
 
   // Routing. A slot is one (expert, token) pair; slots are grouped by expert, in increasing order
   // of expert and then token, the shared expert last.

@@ -123,8 +123,8 @@ void CpuBackend::quantize_expert_inputs(const MoeTask& task) noexcept {
   pool_.parallel_for(inputs_.count() * task.tokens, [&](int64_t item, int) {
     const int64_t token = item % task.tokens;
     const int64_t form = item / task.tokens;
-    inputs_.tokens(form).quantize(kernels_, inputs_.shape(form),
-                                  task.input + token * task.hidden, token, 1, 0);
+    inputs_.tokens(form).quantize(kernels_, inputs_.shape(form), task.input + token * task.hidden,
+                                  token, 1, 0);
   });
 }
 
@@ -191,8 +191,8 @@ void CpuBackend::expert_down(const MoeTask& task, int64_t tiles, int64_t panel,
     }
     TileInput input{.rows = rows, .quantized = {}, .tokens = tile.tokens};
     if (wants_int8(down, task.precision)) {
-      input.quantized = gather(inner_, input_shape(down),
-                               {slots, static_cast<size_t>(tile.tokens)}, worker.gathered);
+      input.quantized = gather(inner_, input_shape(down), {slots, static_cast<size_t>(tile.tokens)},
+                               worker.gathered);
     }
     product(down, task.precision, begin, end, input, {products, kPanelRowsMax});
     for (int t = 0; t < tile.tokens; ++t) {
