@@ -58,8 +58,8 @@ std::vector<int32_t> read_tokens(const std::string& path) {
     int32_t value = 0;
     const auto [next, error] = std::from_chars(at, end, value);
     if (error == std::errc::result_out_of_range) {
-      throw UsageError(fmt::format("{}: a number at byte {} is out of range.", path,
-                                   at - text.data()));
+      throw UsageError(
+          fmt::format("{}: a number at byte {} is out of range.", path, at - text.data()));
     }
     if (error == std::errc()) tokens.push_back(value);
     at = error == std::errc() ? next : at + 1;
@@ -95,7 +95,7 @@ double log_probability(std::span<const float> logits, int32_t token) {
 
 struct Evaluation {
   std::vector<int32_t> tokens;
-  std::vector<double> log_probabilities;  // of tokens 1 and on
+  std::vector<double> log_probabilities{};  // of tokens 1 and on
   double seconds = 0;
   uint64_t hash = 0;
 
@@ -114,9 +114,9 @@ Evaluation evaluate(const EvalOptions& options, const Model& model) {
     writer.emplace(options.logits_file, count, model.config().vocab_size);
   }
   const int64_t chunk = std::min(options.model.chunk_tokens, count);
-  SequenceRunner runner(model, {.context_tokens = count,
-                                .chunk_tokens = chunk,
-                                .logit_rows = std::min(kLogitRows, chunk)});
+  SequenceRunner runner(
+      model,
+      {.context_tokens = count, .chunk_tokens = chunk, .logit_rows = std::min(kLogitRows, chunk)});
   const Stopwatch clock;
   runner.feed_all(result.tokens, [&](int64_t index, std::span<const float> logits) {
     if (index + 1 < count) {
@@ -151,8 +151,7 @@ void run_eval(const EvalOptions& options) {
   fmt::print("{:>8} {:>8} {:>12}\n", "position", "token", "ln p");
   fmt::print("{:>8} {:>8} {:>12}\n", 0, result.tokens[0], "-");
   for (size_t i = 0; i < result.log_probabilities.size(); ++i) {
-    fmt::print("{:>8} {:>8} {:>12.6f}\n", i + 1, result.tokens[i + 1],
-               result.log_probabilities[i]);
+    fmt::print("{:>8} {:>8} {:>12.6f}\n", i + 1, result.tokens[i + 1], result.log_probabilities[i]);
   }
   if (!result.log_probabilities.empty()) fmt::print("perplexity {:.6f}\n", result.perplexity());
   fmt::print(stderr, "{} | {} tokens in {:.2f} s, {:.1f} tokens/s | logits {:016x}\n",

@@ -20,6 +20,7 @@
 #include "engine/sequence_runner.h"
 #include "os/memory_info.h"
 #include "text/chat_template.h"
+#include "text/stream_decoder.h"
 #include "text/tokenizer.h"
 
 namespace hearth {
@@ -95,9 +96,10 @@ void check_tokens(const Model& model, const std::vector<int32_t>& tokens, int64_
   const int64_t prompt = static_cast<int64_t>(tokens.size());
   const int64_t limit = model.config().max_positions;
   if (prompt + max_tokens > limit) {
-    throw UsageError(fmt::format("a prompt of {} tokens and an answer of up to {} are more than "
-                                 "the model's {} positions. Shorten the prompt or lower -n.",
-                                 prompt, max_tokens, limit));
+    throw UsageError(
+        fmt::format("a prompt of {} tokens and an answer of up to {} are more than "
+                    "the model's {} positions. Shorten the prompt or lower -n.",
+                    prompt, max_tokens, limit));
   }
   for (const int32_t token : tokens) {
     if (token < model.config().vocab_size) continue;
@@ -120,9 +122,9 @@ Statistics generate(const GenerateOptions& options, const Emit& emit) {
   check_tokens(model, prompt, options.max_tokens);
   Sampler sampler(sampling(options), model.config().vocab_size);
   SequenceRunner runner(
-      model, {.context_tokens = static_cast<int64_t>(prompt.size()) + options.max_tokens,
-              .chunk_tokens = std::min(options.model.chunk_tokens,
-                                       static_cast<int64_t>(prompt.size()))});
+      model,
+      {.context_tokens = static_cast<int64_t>(prompt.size()) + options.max_tokens,
+       .chunk_tokens = std::min(options.model.chunk_tokens, static_cast<int64_t>(prompt.size()))});
   StreamDecoder decoder(tokenizer, true);
   Statistics statistics{.load_seconds = loaded.load_seconds,
                         .prompt_tokens = static_cast<int64_t>(prompt.size()),
@@ -205,13 +207,13 @@ void add_generate_command(CLI::App& app) {
   command->add_option("-n,--tokens", options->max_tokens, "Most tokens of the answer")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 31))
       ->capture_default_str();
-  const auto defaults = " (default: the model's generation_config.json)";
-  command->add_option("--temp", options->temperature, std::string("Temperature; 0: greedy") + defaults);
-  command->add_option("--top-k", options->top_k, std::string("Keep the k likeliest; 0: all") + defaults);
-  command->add_option("--top-p", options->top_p,
-                      std::string("Keep the likeliest up to this sum of probabilities") + defaults);
-  command->add_option("--min-p", options->min_p,
-                      std::string("Keep what is this likely beside the likeliest") + defaults);
+  const auto option = [&](const char* name, auto& value, const std::string& what) {
+    command->add_option(name, value, what + " (default: the model's generation_config.json)");
+  };
+  option("--temp", options->temperature, "Temperature; 0: greedy");
+  option("--top-k", options->top_k, "Keep the k likeliest; 0: all");
+  option("--top-p", options->top_p, "Keep the likeliest up to this sum of probabilities");
+  option("--min-p", options->min_p, "Keep what is this likely beside the likeliest");
   command->add_option("--seed", options->seed, "Seed of sampling (default: random)");
   command->add_flag("--json", options->json, "Print one JSON object instead of streaming");
   command->callback([options] { run_generate(*options); });

@@ -89,12 +89,17 @@ void print_table(const ShowReport& report) {
 }
 
 void print_memory(const ShowReport& report) {
+  const uint64_t mapped = report.stored_bytes(false) + report.stored_bytes(true);
   fmt::print("\nmemory\n");
   fmt::print("  weights, mapped from {} files:  {:>10.1f} MB\n", report.shards.size(),
-             megabytes(report.stored_bytes(false) + report.stored_bytes(true)));
+             megabytes(mapped));
   fmt::print("  recurrent state a sequence:    {:>10.1f} MB\n", megabytes(report.state_bytes()));
   fmt::print("  keys and values, {} tokens:  {:>10.1f} MB\n", kKvTokens,
              megabytes(report.kv_bytes_per_token() * kKvTokens));
+  fmt::print("  available on this machine:     {:>10.1f} MB{}\n", megabytes(report.available_bytes),
+             report.available_bytes < mapped ? ": less than the weights, parts are read from disk "
+                                               "again and again"
+                                             : "");
 }
 
 Json geometry_json(const ModelConfig& c) {
@@ -175,7 +180,8 @@ Json report_json(const ShowReport& report) {
       {"memory",
        {{"mapped_bytes", report.stored_bytes(false) + report.stored_bytes(true)},
         {"state_bytes_per_sequence", report.state_bytes()},
-        {"kv_bytes_per_token", report.kv_bytes_per_token()}}}};
+        {"kv_bytes_per_token", report.kv_bytes_per_token()},
+        {"available_bytes", report.available_bytes}}}};
 }
 
 void run_show(const ShowOptions& options) {

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "formats/format.h"
+#include "os/memory_info.h"
 #include "os/parallel_for.h"
 
 namespace hearth {
@@ -160,6 +161,7 @@ ShowReport inspect_model(const std::filesystem::path& folder) {
     report.unused_bytes += shard.tensor_bytes;
   for (const ComponentUse& use : report.components) report.unused_tensors -= use.tensors;
   report.unused_bytes -= report.stored_bytes(false) + report.stored_bytes(true);
+  report.available_bytes = available_memory_bytes();
   return report;
 }
 

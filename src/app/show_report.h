@@ -47,6 +47,7 @@ struct ShowReport {
   bool has_mtp = false;
   uint64_t unused_tensors = 0;  // of names that the model does not have
   uint64_t unused_bytes = 0;
+  uint64_t available_bytes = 0;  // memory that this machine could give now
 
   uint64_t stored_bytes(bool mtp) const;
   uint64_t token_bytes(bool mtp) const;

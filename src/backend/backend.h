@@ -95,9 +95,9 @@ struct AttentionGeometry {
 
 struct AttentionSegment {
   SegmentRows rows;
-  int64_t position = 0;                // of the first token; tokens before it are in the cache
-  std::byte* const* pages = nullptr;   // page i holds positions [64·i, 64·i + 64)
-  int64_t layer_offset = 0;            // bytes from a page's start to this layer's part
+  int64_t position = 0;               // of the first token; tokens before it are in the cache
+  std::byte* const* pages = nullptr;  // page i holds positions [64·i, 64·i + 64)
+  int64_t layer_offset = 0;           // bytes from a page's start to this layer's part
 };
 
 /// Gated attention between its projections. Appends to the KV cache of every segment.
@@ -174,7 +174,8 @@ class Backend {
                         float eps, float* y) noexcept = 0;
 
   /// Several linear layers over the same input [tokens, columns].
-  virtual void linear(std::span<const LinearTask> tasks, const float* x, int64_t tokens) noexcept = 0;
+  virtual void linear(std::span<const LinearTask> tasks, const float* x,
+                      int64_t tokens) noexcept = 0;
 
   virtual void gated_delta(const GatedDeltaTask& task) noexcept = 0;
   virtual void gated_attention(const GatedAttentionTask& task) noexcept = 0;

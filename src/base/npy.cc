@@ -105,8 +105,8 @@ NpyInts read_npy_ints(const std::filesystem::path& path) {
 NpyWriter::NpyWriter(const std::filesystem::path& path, int64_t rows, int64_t columns)
     : path_(path), file_(path, std::ios::binary) {
   if (!file_) fail(path_, "cannot be written.");
-  std::string header = fmt::format(
-      "{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", rows, columns);
+  std::string header =
+      fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", rows, columns);
   const size_t unpadded = kMagicBytes + 4 + header.size() + 1;
   header.append((kHeaderAlign - unpadded % kHeaderAlign) % kHeaderAlign, ' ');
   header += '\n';

@@ -40,8 +40,8 @@ class Sampler {
 
   SamplingParameters parameters_;
   std::mt19937_64 random_;
-  std::vector<Candidate> candidates_;   // [vocab]
-  std::vector<double> probabilities_;   // [vocab]
+  std::vector<Candidate> candidates_;  // [vocab]
+  std::vector<double> probabilities_;  // [vocab]
 };
 
 }  // namespace hearth

@@ -57,7 +57,7 @@ struct ConvRun {
   const float* weights = nullptr;  // [taps] rows of weight_stride
   int64_t weight_stride = 0;
   float* history = nullptr;  // the last taps−1 inputs, oldest first; rows of weight_stride; updated
-  float* output = nullptr;   // [tokens] rows of output_stride
+  float* output = nullptr;  // [tokens] rows of output_stride
   int64_t output_stride = 0;
   int64_t tokens = 0;
   int64_t channels = 0;
@@ -68,7 +68,7 @@ struct ConvRun {
 /// q and k are normalised, q scaled by 1/√key_dim. Per token, with decay = e^g:
 ///   S ← decay·S;  δ = β(v − Sᵀk);  S ← S + k⊗δ;  o = Sᵀq
 struct DeltaHead {
-  float* state = nullptr;  // [blocks of kStateColumns value columns][key_dim][kStateColumns]
+  float* state = nullptr;    // [blocks of kStateColumns value columns][key_dim][kStateColumns]
   const float* q = nullptr;  // [tokens] rows of qk_stride
   const float* k = nullptr;
   int64_t qk_stride = 0;

@@ -84,7 +84,8 @@ size_t Model::bytes_per_token() const {
                  matrix_bytes(weights_.embedding) / static_cast<size_t>(config_.vocab_size);
   for (size_t i = 0; i < weights_.layers.size(); ++i) {
     const LayerWeights& layer = weights_.layers[i];
-    bytes += mixer_bytes(layer, config_.layers[i]) + moe_bytes(layer.moe, config_.experts_per_token);
+    bytes +=
+        mixer_bytes(layer, config_.layers[i]) + moe_bytes(layer.moe, config_.experts_per_token);
   }
   return bytes;
 }

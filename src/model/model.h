@@ -61,17 +61,17 @@ class Workspace {
   int64_t max_logit_rows_;
   int64_t vocab_;
   MemoryBlock memory_;
-  float* residual_ = nullptr;    // [tokens, hidden]
-  float* normed_ = nullptr;      // [tokens, hidden]
-  float* projected_ = nullptr;   // [tokens, widest projection]: qkvz, or queries with gates
-  float* ba_ = nullptr;          // [tokens, 2·value_heads]
-  float* keys_ = nullptr;        // [tokens, kv]
-  float* values_ = nullptr;      // [tokens, kv]
-  float* mixed_ = nullptr;       // [tokens, widest mixer output]
-  float* rope_cos_ = nullptr;    // [tokens, rotary_dim/2]
-  float* rope_sin_ = nullptr;    // [tokens, rotary_dim/2]
-  float* logit_input_ = nullptr; // [logit rows, hidden]
-  float* logits_ = nullptr;      // [logit rows, vocab]
+  float* residual_ = nullptr;     // [tokens, hidden]
+  float* normed_ = nullptr;       // [tokens, hidden]
+  float* projected_ = nullptr;    // [tokens, widest projection]: qkvz, or queries with gates
+  float* ba_ = nullptr;           // [tokens, 2·value_heads]
+  float* keys_ = nullptr;         // [tokens, kv]
+  float* values_ = nullptr;       // [tokens, kv]
+  float* mixed_ = nullptr;        // [tokens, widest mixer output]
+  float* rope_cos_ = nullptr;     // [tokens, rotary_dim/2]
+  float* rope_sin_ = nullptr;     // [tokens, rotary_dim/2]
+  float* logit_input_ = nullptr;  // [logit rows, hidden]
+  float* logits_ = nullptr;       // [logit rows, vocab]
   std::vector<int32_t> tokens_;
   std::vector<int64_t> positions_;
   std::vector<DeltaSegment> delta_segments_;

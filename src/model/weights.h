@@ -11,9 +11,9 @@
 namespace hearth {
 
 struct GatedDeltaWeights {
-  QuantizedMatrix qkvz;  // [2·keys + 2·values, hidden], rows grouped by key head
-  QuantizedMatrix ba;    // [2·value_heads, hidden], rows grouped by key head
-  QuantizedMatrix out;   // [hidden, values]
+  QuantizedMatrix qkvz;            // [2·keys + 2·values, hidden], rows grouped by key head
+  QuantizedMatrix ba;              // [2·value_heads, hidden], rows grouped by key head
+  QuantizedMatrix out;             // [hidden, values]
   std::vector<float> conv;         // [taps, channels]
   std::vector<float> decay_rates;  // [value_heads], −exp(A_log)
   std::vector<float> dt_bias;      // [value_heads]
@@ -21,10 +21,10 @@ struct GatedDeltaWeights {
 };
 
 struct GatedAttentionWeights {
-  QuantizedMatrix query_gate;  // [2·queries, hidden], per head its query and its gate
-  QuantizedMatrix key;         // [kv, hidden]
-  QuantizedMatrix value;       // [kv, hidden]
-  QuantizedMatrix out;         // [hidden, queries]
+  QuantizedMatrix query_gate;     // [2·queries, hidden], per head its query and its gate
+  QuantizedMatrix key;            // [kv, hidden]
+  QuantizedMatrix value;          // [kv, hidden]
+  QuantizedMatrix out;            // [hidden, queries]
   std::vector<float> query_norm;  // [head_dim], 1 + w
   std::vector<float> key_norm;    // [head_dim], 1 + w
 };
@@ -46,7 +46,7 @@ struct LayerWeights {
 };
 
 struct ModelWeights {
-  QuantizedMatrix embedding;      // [vocab, hidden]
+  QuantizedMatrix embedding;  // [vocab, hidden]
   std::vector<LayerWeights> layers;
   std::vector<float> final_norm;  // [hidden], 1 + w
   QuantizedMatrix head;           // [vocab, hidden]

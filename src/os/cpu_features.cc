@@ -18,6 +18,13 @@ CpuFeatures detect_cpu_features() {
   return features;
 }
 
+bool cpu_can_run(std::string_view name) {
+  const CpuFeatures features = detect_cpu_features();
+  if (name == "avx2") return features.avx2;
+  if (name == "avx512") return features.avx512_vnni;
+  return false;
+}
+
 std::string cpu_model_name() {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);) {

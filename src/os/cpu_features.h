@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace hearth {
 
@@ -12,6 +13,10 @@ struct CpuFeatures {
 };
 
 CpuFeatures detect_cpu_features();
+
+/// Whether this processor can run the instruction set that the kernels call `name`: "avx2", or
+/// "avx512" (which needs VNNI as well). False for any other name.
+bool cpu_can_run(std::string_view name);
 
 /// The processor's marketing name, e.g. for `hearth bench`; "unknown" where there is none.
 std::string cpu_model_name();

@@ -13,9 +13,10 @@ MemoryBlock::MemoryBlock(size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
   void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) {
-    throw MemoryError(fmt::format("the system refused {:.1f} MiB of memory. Free some, or ask for "
-                                  "a shorter context.",
-                                  static_cast<double>(bytes) / (1 << 20)));
+    throw MemoryError(
+        fmt::format("the system refused {:.1f} MiB of memory. Free some, or ask for "
+                    "a shorter context.",
+                    static_cast<double>(bytes) / (1 << 20)));
   }
   data_ = data;
   madvise(data_, bytes_, MADV_HUGEPAGE);  // a wish; small pages work as well

@@ -17,6 +17,10 @@ class MemoryBlock {
   ~MemoryBlock();
 
   void* data() const { return data_; }
+  template <typename T>
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
   size_t bytes() const { return bytes_; }
 
  private:

@@ -101,10 +101,9 @@ double mean_divergence(const Rows& reference, const Rows& ours) {
 /// The golden rows of the prompt's logits, fed in parts of `part` tokens.
 Rows run_prompt(const Model& model, const Golden& expected, size_t part) {
   const int64_t count = static_cast<int64_t>(expected.prompt.size());
-  SequenceRunner runner(model,
-                        {.context_tokens = count,
-                         .chunk_tokens = static_cast<int64_t>(part),
-                         .logit_rows = static_cast<int64_t>(part)});
+  SequenceRunner runner(model, {.context_tokens = count,
+                                .chunk_tokens = static_cast<int64_t>(part),
+                                .logit_rows = static_cast<int64_t>(part)});
   Rows all;
   runner.feed_all(expected.prompt, [&](int64_t, std::span<const float> logits) {
     all.emplace_back(logits.begin(), logits.end());
@@ -186,12 +185,12 @@ Rows residuals(const Model& model, const Golden& expected) {
     Rows layers;
     int64_t hidden;
   } seen{{}, model.config().hidden_size};
-  runner.workspace().observer = {
-      [](void* context, int64_t, const float* residual, int64_t tokens) {
-        Seen& target = *static_cast<Seen*>(context);
-        target.layers.emplace_back(residual, residual + tokens * target.hidden);
-      },
-      &seen};
+  runner.workspace().observer = {[](void* context, int64_t, const float* residual, int64_t tokens) {
+                                   Seen& target = *static_cast<Seen*>(context);
+                                   target.layers.emplace_back(residual,
+                                                              residual + tokens * target.hidden);
+                                 },
+                                 &seen};
   runner.feed(expected.prompt);
   return seen.layers;
 }
@@ -232,12 +231,11 @@ std::vector<Case> cases() {
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldenTest, testing::ValuesIn(cases()),
-                         [](const auto& test) {
-                           std::string name = test.param.checkpoint + "_" + test.param.kernel_set;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldenTest, testing::ValuesIn(cases()), [](const auto& test) {
+  std::string name = test.param.checkpoint + "_" + test.param.kernel_set;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
 
 }  // namespace
 }  // namespace hearth

@@ -77,8 +77,8 @@ class Builder {
     const int64_t heads = config_.delta_value_heads;
     const int64_t channels = config_.conv_channels();
     const int64_t taps = config_.conv_kernel;
-    delta.qkvz = linear(prefix + "in_proj_qkvz", 2 * config_.delta_keys() +
-                        2 * config_.delta_values(), config_.hidden_size);
+    delta.qkvz = linear(prefix + "in_proj_qkvz",
+                        2 * config_.delta_keys() + 2 * config_.delta_values(), config_.hidden_size);
     delta.ba = linear(prefix + "in_proj_ba", 2 * heads, config_.hidden_size);
     delta.out = linear(prefix + "out_proj", config_.hidden_size, config_.delta_values());
     const std::vector<float> conv = uniform(prefix + "conv1d.weight", channels * taps, -0.5, 0.5);

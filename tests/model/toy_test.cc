@@ -100,7 +100,8 @@ TEST_P(ToyTest, EverySplitOfThePromptAgrees) {
     const Model exact = model({.exact = true, .delta_form = form});
     const Rows whole = run_in_parts(exact, {70});
     EXPECT_LT(largest_difference(whole, run_in_parts(exact, {33, 37})), kAgreement);
-    EXPECT_LT(largest_difference(whole, run_in_parts(exact, std::vector<size_t>(70, 1))), kAgreement);
+    EXPECT_LT(largest_difference(whole, run_in_parts(exact, std::vector<size_t>(70, 1))),
+              kAgreement);
     EXPECT_LT(largest_difference(whole, run_in_parts(exact, {1, 64, 3, 2})), kAgreement);
   }
 }
@@ -116,8 +117,8 @@ TEST_P(ToyTest, SplitsGiveTheSameBitsInTheRecurrentForm) {
   const Model model_under_test = model({});
   const Rows whole = run_in_parts(model_under_test, {70});
   EXPECT_EQ(largest_difference(whole, run_in_parts(model_under_test, {33, 37})), 0.0);
-  EXPECT_EQ(
-      largest_difference(whole, run_in_parts(model_under_test, std::vector<size_t>(70, 1))), 0.0);
+  EXPECT_EQ(largest_difference(whole, run_in_parts(model_under_test, std::vector<size_t>(70, 1))),
+            0.0);
 }
 
 TEST_P(ToyTest, ASequenceIsTheSameAloneAndInABatch) {

@@ -54,10 +54,10 @@ class QuantizedTokens {
   int64_t block_offset(int64_t token) const { return token * columns_ / kMinActivationBlock; }
 
   int64_t columns_ = 0;
-  MemoryBlock memory_;          // untouched, it costs nothing: most forms are never wanted
-  int32_t* words_ = nullptr;    // [tokens][columns/4]
-  float* scales_ = nullptr;     // [tokens][columns/kMinActivationBlock], room for any block size
-  int32_t* sums_ = nullptr;     // likewise
+  MemoryBlock memory_;        // untouched, it costs nothing: most forms are never wanted
+  int32_t* words_ = nullptr;  // [tokens][columns/4]
+  float* scales_ = nullptr;   // [tokens][columns/kMinActivationBlock], room for any block size
+  int32_t* sums_ = nullptr;   // likewise
 };
 
 /// Scratch for a tile gathered from single tokens.

@@ -49,7 +49,7 @@ void CpuBackend::attention_inputs(const GatedAttentionTask& task, const Attentio
   const float* sines = task.rope_sin + row * half;
   const float scale = 1.0f / std::sqrt(static_cast<float>(g.head_dim));
   for (int64_t head = 0; head < g.query_heads; ++head) {
-    float* query = queries_.data() + row * g.queries() + head * g.head_dim;
+    float* query = queries_.as<float>() + row * g.queries() + head * g.head_dim;
     const float* projected = task.query_gate + row * 2 * g.queries() + head * 2 * g.head_dim;
     kernels_.rms_norm(projected, task.query_norm, g.head_dim, g.norm_eps, query);
     rotate(query, cosines, sines, half);
@@ -83,7 +83,7 @@ void CpuBackend::attention_heads(const GatedAttentionTask& task, const Attention
   std::fill_n(mixed, heads * g.head_dim, 0.0f);
   for (int64_t begin = 0; begin < cached; begin += kKvPageTokens) {
     const int64_t page = begin / kKvPageTokens;
-    kernels_.attend({.q = queries_.data() + row * g.queries() + first_head * g.head_dim,
+    kernels_.attend({.q = queries_.as<float>() + row * g.queries() + first_head * g.head_dim,
                      .q_stride = g.head_dim,
                      .keys = head_rows(g, segment, page, kv_head, false),
                      .values = head_rows(g, segment, page, kv_head, true),
@@ -109,9 +109,8 @@ void CpuBackend::attention_heads(const GatedAttentionTask& task, const Attention
 void CpuBackend::gated_attention(const GatedAttentionTask& task) noexcept {
   const int64_t kv_heads = task.geometry.kv_heads;
   for (const AttentionSegment& segment : task.segments) {
-    pool_.parallel_for(segment.rows.tokens, [&](int64_t token, int) {
-      attention_inputs(task, segment, token);
-    });
+    pool_.parallel_for(segment.rows.tokens,
+                       [&](int64_t token, int) { attention_inputs(task, segment, token); });
     // Late tokens attend to more: hand them out first, so that no worker is left with the longest.
     const int64_t items = segment.rows.tokens * kv_heads;
     pool_.parallel_for(items, [&](int64_t item, int worker) {

@@ -27,8 +27,10 @@ KernelSet choose_kernels(const std::string& name) {
     if (name == set.name) return set;
     names += names.empty() ? set.name : fmt::format(", {}", set.name);
   }
-  throw UsageError(fmt::format("kernel set '{}' is unknown or cannot run on this processor, which "
-                               "has: {}.", name, names));
+  throw UsageError(
+      fmt::format("kernel set '{}' is unknown or cannot run on this processor, which "
+                  "has: {}.",
+                  name, names));
 }
 
 /// The processors of the workers. More threads than cores: no pinning, the system places them.
@@ -59,18 +61,14 @@ float element(const QuantizedMatrix& matrix, int64_t index) {
 }  // namespace
 
 std::vector<KernelSet> available_kernel_sets() {
-  const CpuFeatures features = detect_cpu_features();
   std::vector<KernelSet> sets{reference_kernels()};
-#if defined(__x86_64__)
-  if (features.avx2) {
+  int rungs = 0;
+  const KernelRung* ladder = kernel_ladder(&rungs);
+  for (int i = 0; i < rungs; ++i) {
+    if (!cpu_can_run(ladder[i].name)) break;  // a rung stands on those below it
     sets.push_back(sets.back());
-    upgrade_to_avx2(sets.back());
+    ladder[i].upgrade(sets.back());
   }
-  if (features.avx512_vnni) {
-    sets.push_back(sets.back());
-    upgrade_to_avx512(sets.back());
-  }
-#endif
   return sets;
 }
 
@@ -90,10 +88,10 @@ void CpuBackend::reserve(const BackendLimits& limits) {
   inputs_.reserve(tokens, limits.columns);
   inner_.reserve(slots, limits.expert_width);
   inner_values_ = MemoryBlock(sized(slots * limits.expert_width) * sizeof(float));
-  conv_.resize(sized(tokens * limits.delta.channels()));
+  conv_ = MemoryBlock(sized(tokens * limits.delta.channels()) * sizeof(float));
   decay_.resize(sized(tokens * limits.delta.value_heads));
   beta_.resize(decay_.size());
-  queries_.resize(sized(tokens * limits.attention.queries()));
+  queries_ = MemoryBlock(sized(tokens * limits.attention.queries()) * sizeof(float));
   router_logits_.resize(sized(tokens * limits.experts));
   shared_logits_.resize(sized(tokens));
   chosen_.resize(sized(tokens * limits.experts_per_token));
@@ -106,12 +104,11 @@ void CpuBackend::reserve(const BackendLimits& limits) {
   tiles_.resize(sized(slots));
   workers_.resize(sized(pool_.size()));
   const int64_t heads = limits.attention.query_heads;
-  const int64_t floats = std::max({2 * kMaxTileTokens * kPanelRowsMax,
-                                   heads * (limits.attention.head_dim + 2),
-                                   delta_chunk_scratch(limits.delta.key_dim,
-                                                       limits.delta.value_dim)});
+  const int64_t floats =
+      std::max({2 * kMaxTileTokens * kPanelRowsMax, heads * (limits.attention.head_dim + 2),
+                delta_chunk_scratch(limits.delta.key_dim, limits.delta.value_dim)});
   for (WorkerScratch& worker : workers_) {
-    worker.floats.resize(sized(floats));
+    worker.memory = MemoryBlock(sized(floats) * sizeof(float));
     worker.gathered.reserve(std::max(limits.columns, limits.expert_width));
   }
 }

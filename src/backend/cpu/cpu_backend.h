@@ -26,8 +26,8 @@ struct TileInput {
 };
 
 struct CpuOptions {
-  int threads = 0;           // 0: one per physical core
-  std::string kernel_set;    // "": the best; else its name
+  int threads = 0;         // 0: one per physical core
+  std::string kernel_set;  // "": the best; else its name
 };
 
 /// The kernel sets that this processor can run, the slowest first.
@@ -60,8 +60,10 @@ class CpuBackend final : public Backend {
  private:
   /// What a worker may write to while it computes one item.
   struct WorkerScratch {
-    std::vector<float> floats;
+    MemoryBlock memory;
     GatherScratch gathered;
+
+    float* floats() const { return memory.as<float>(); }
   };
   /// One expert's slots [first, first + count) of a MoE pass.
   struct ExpertRun {
@@ -76,7 +78,7 @@ class CpuBackend final : public Backend {
     int tokens = 0;
   };
 
-  float* scratch(int worker) noexcept { return workers_[static_cast<size_t>(worker)].floats.data(); }
+  float* scratch(int worker) noexcept { return workers_[static_cast<size_t>(worker)].floats(); }
 
   void product(const QuantizedMatrix& matrix, Precision precision, int64_t row_begin,
                int64_t row_end, const TileInput& input, const ProductOutput& output) const noexcept;
@@ -118,10 +120,11 @@ class CpuBackend final : public Backend {
   QuantizedTokens inner_;     // inputs of the experts' down projections, one per slot
   MemoryBlock inner_values_;  // the same in float, [slots, expert_width]: the float path only
 
-  std::vector<float> conv_;     // [tokens, channels]: q | k | v
-  std::vector<float> decay_;    // [tokens, value_heads]
-  std::vector<float> beta_;     // [tokens, value_heads]
-  std::vector<float> queries_;  // [tokens, query_heads, head_dim]
+  // What vector kernels stream over begins at a cache line.
+  MemoryBlock conv_;          // [tokens, channels]: q | k | v
+  MemoryBlock queries_;       // [tokens, query_heads, head_dim]
+  std::vector<float> decay_;  // [tokens, value_heads]
+  std::vector<float> beta_;   // [tokens, value_heads]
 
   // Routing. A slot is one (expert, token) pair; slots are grouped by expert, in increasing order
   // of expert and then token, the shared expert last.

@@ -17,10 +17,10 @@ float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
 void CpuBackend::delta_conv_head(const GatedDeltaTask& task, const DeltaSegment& segment,
                                  int64_t key_head) noexcept {
   const DeltaGeometry& g = task.geometry;
-  const int64_t values = g.group() * g.value_dim;     // of the value heads of this key head
-  const int64_t group = 2 * g.key_dim + 2 * values;   // projected values of one key head
+  const int64_t values = g.group() * g.value_dim;    // of the value heads of this key head
+  const int64_t group = 2 * g.key_dim + 2 * values;  // projected values of one key head
   const float* input = task.qkvz + segment.rows.first_row * g.projected() + key_head * group;
-  float* output = conv_.data() + segment.rows.first_row * g.channels();
+  float* output = conv_.as<float>() + segment.rows.first_row * g.channels();
   const auto run = [&](int64_t from, int64_t channel, int64_t channels) {
     kernels_.conv_silu({.input = input + from,
                         .input_stride = g.projected(),
@@ -66,7 +66,7 @@ void CpuBackend::delta_state(const GatedDeltaTask& task, const DeltaSegment& seg
   const int64_t row = segment.rows.first_row;
   const int64_t column = block * kStateColumns;
   const int64_t key = head / g.group() * g.key_dim;
-  const float* conv = conv_.data() + row * g.channels();
+  const float* conv = conv_.as<float>() + row * g.channels();
   const DeltaHead call{
       .state = segment.recurrent + head * g.head_state() + block * g.key_dim * kStateColumns,
       .q = conv + key,
@@ -94,8 +94,8 @@ void CpuBackend::delta_norm(const GatedDeltaTask& task, int64_t row) noexcept {
   const int64_t values = g.group() * g.value_dim;
   const int64_t group = 2 * g.key_dim + 2 * values;
   for (int64_t head = 0; head < g.value_heads; ++head) {
-    const float* z = task.qkvz + row * g.projected() + head / g.group() * group +
-                     2 * g.key_dim + values + head % g.group() * g.value_dim;
+    const float* z = task.qkvz + row * g.projected() + head / g.group() * group + 2 * g.key_dim +
+                     values + head % g.group() * g.value_dim;
     float* output = task.output + row * g.values() + head * g.value_dim;
     kernels_.gated_rms_norm(output, task.norm, z, g.value_dim, g.norm_eps, output);
   }
@@ -118,8 +118,8 @@ void CpuBackend::gated_delta(const GatedDeltaTask& task) noexcept {
   const int64_t items = g.value_heads * parts;
   pool_.parallel_for(segments * items, [&](int64_t item, int worker) {
     const int64_t head = item % items / parts;
-    delta_state(task, task.segments[static_cast<size_t>(item / items)], head,
-                item % parts * blocks, blocks, worker);
+    delta_state(task, task.segments[static_cast<size_t>(item / items)], head, item % parts * blocks,
+                blocks, worker);
   });
   pool_.parallel_for(task.tokens, [&](int64_t row, int) { delta_norm(task, row); });
 }

@@ -41,8 +41,8 @@ void CpuBackend::product(const QuantizedMatrix& matrix, Precision precision, int
   if (wants_int8(matrix, precision)) {
     int8_product(kernels_, matrix.layout)(matrix, row_begin, row_end, input.quantized, output);
   } else {
-    float_product(kernels_, matrix.layout)(matrix, row_begin, row_end,
-                                           {input.rows, input.tokens}, output);
+    float_product(kernels_, matrix.layout)(matrix, row_begin, row_end, {input.rows, input.tokens},
+                                           output);
   }
 }
 
@@ -58,8 +58,8 @@ void CpuBackend::quantize_tiles(const float* x, int64_t columns, int64_t tokens)
   });
 }
 
-void CpuBackend::linear_panel(const LinearTask& task, int64_t panel, const float* x,
-                              int64_t tokens, float* scratch) noexcept {
+void CpuBackend::linear_panel(const LinearTask& task, int64_t panel, const float* x, int64_t tokens,
+                              float* scratch) noexcept {
   const QuantizedMatrix& matrix = *task.matrix;
   const int64_t begin = panel * panel_rows(tokens);
   const int64_t end = std::min(begin + panel_rows(tokens), matrix.rows);

@@ -123,8 +123,8 @@ void CpuBackend::quantize_expert_inputs(const MoeTask& task) noexcept {
   pool_.parallel_for(inputs_.count() * task.tokens, [&](int64_t item, int) {
     const int64_t token = item % task.tokens;
     const int64_t form = item / task.tokens;
-    inputs_.tokens(form).quantize(kernels_, inputs_.shape(form),
-                                  task.input + token * task.hidden, token, 1, 0);
+    inputs_.tokens(form).quantize(kernels_, inputs_.shape(form), task.input + token * task.hidden,
+                                  token, 1, 0);
   });
 }
 
@@ -149,7 +149,7 @@ void CpuBackend::expert_inner(const MoeTask& task, const ExpertTile& tile, int64
   const std::span<const int32_t> tokens(&slot_tokens_[static_cast<size_t>(tile.first_slot)],
                                         static_cast<size_t>(tile.tokens));
   const float* rows[kMaxTileTokens];
-  float* gate = worker.floats.data();
+  float* gate = worker.floats();
   float* up = gate + kMaxTileTokens * kInnerPanel;
   const TileInput gate_input = expert_input(task, weights.gate, tokens, rows, worker);
   product(weights.gate, task.precision, begin, end, gate_input, {gate, kInnerPanel});
@@ -159,7 +159,7 @@ void CpuBackend::expert_inner(const MoeTask& task, const ExpertTile& tile, int64
   product(weights.up, task.precision, begin, end, up_input, {up, kInnerPanel});
 
   const bool quantized = wants_int8(weights.down, task.precision);
-  float* values = static_cast<float*>(inner_values_.data());
+  float* values = inner_values_.as<float>();
   for (int t = 0; t < tile.tokens; ++t) {
     const int64_t slot = tile.first_slot + t;
     float* inner = gate + t * kInnerPanel;
@@ -178,8 +178,8 @@ void CpuBackend::expert_down(const MoeTask& task, int64_t tiles, int64_t panel,
   const int64_t rows_of_panel = task.tokens == 1 ? kPanelRowsMax : kPanelRowsMax / 4;
   const int64_t begin = panel * rows_of_panel;
   const int64_t end = std::min(begin + rows_of_panel, task.hidden);
-  const float* values = static_cast<const float*>(inner_values_.data());
-  float* products = worker.floats.data();
+  const float* values = inner_values_.as<float>();
+  float* products = worker.floats();
   for (int64_t i = 0; i < tiles; ++i) {
     const ExpertTile& tile = tiles_[static_cast<size_t>(i)];
     const QuantizedMatrix& down = tile.weights->down;
@@ -191,8 +191,8 @@ void CpuBackend::expert_down(const MoeTask& task, int64_t tiles, int64_t panel,
     }
     TileInput input{.rows = rows, .quantized = {}, .tokens = tile.tokens};
     if (wants_int8(down, task.precision)) {
-      input.quantized = gather(inner_, input_shape(down),
-                               {slots, static_cast<size_t>(tile.tokens)}, worker.gathered);
+      input.quantized = gather(inner_, input_shape(down), {slots, static_cast<size_t>(tile.tokens)},
+                               worker.gathered);
     }
     product(down, task.precision, begin, end, input, {products, kPanelRowsMax});
     for (int t = 0; t < tile.tokens; ++t) {

@@ -49,8 +49,7 @@ float soften(float* scores, int64_t tokens, float& maximum, float& sum) {
   __m256 total = _mm256_setzero_ps();
   for (int64_t t = 0; t < tokens; t += kLanes) {
     const int64_t left = tokens - t;
-    const __m256 shifted =
-        _mm256_sub_ps(load_floats(scores + t, left), _mm256_set1_ps(largest));
+    const __m256 shifted = _mm256_sub_ps(load_floats(scores + t, left), _mm256_set1_ps(largest));
     const __m256 weight = _mm256_and_ps(exp(shifted), _mm256_castsi256_ps(lane_mask(left)));
     store_floats(scores + t, weight, left);
     total = _mm256_add_ps(total, weight);

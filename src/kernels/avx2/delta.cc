@@ -84,11 +84,9 @@ void run_block(const DeltaHead& head, int64_t block) {
         delta_of(load_floats(v + kLanes, right), beta, decay, reads.key.high, right)};
     write_state(state, k, head.key_dim, decay, delta);
     const __m256 score = _mm256_set1_ps(dot(q, k, head.key_dim));
-    store_floats(
-        o, _mm256_fmadd_ps(score, delta.low, _mm256_mul_ps(decay, reads.query.low)), left);
+    store_floats(o, _mm256_fmadd_ps(score, delta.low, _mm256_mul_ps(decay, reads.query.low)), left);
     store_floats(o + kLanes,
-                 _mm256_fmadd_ps(score, delta.high, _mm256_mul_ps(decay, reads.query.high)),
-                 right);
+                 _mm256_fmadd_ps(score, delta.high, _mm256_mul_ps(decay, reads.query.high)), right);
   }
 }
 

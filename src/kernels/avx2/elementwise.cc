@@ -109,15 +109,13 @@ void l2_normalize(const float* x, int64_t n, float scale, float* y) {
 
 void swiglu(float* gate, const float* up, int64_t n) {
   for_lanes(n, gate, [&](int64_t i, int64_t left) {
-    return _mm256_mul_ps(silu(load_floats(gate + i, left)),
-                         load_floats(up + i, left));
+    return _mm256_mul_ps(silu(load_floats(gate + i, left)), load_floats(up + i, left));
   });
 }
 
 void sigmoid_gate(float* x, const float* gate, int64_t n) {
   for_lanes(n, x, [&](int64_t i, int64_t left) {
-    return _mm256_mul_ps(load_floats(x + i, left),
-                         sigmoid(load_floats(gate + i, left)));
+    return _mm256_mul_ps(load_floats(x + i, left), sigmoid(load_floats(gate + i, left)));
   });
 }
 
@@ -131,8 +129,8 @@ void accumulate(const float* x, float scale, int64_t n, float* y) {
 void conv_silu(const ConvRun& run) {
   const int64_t past = run.taps - 1;
   const auto input = [&](int64_t t, int64_t c, int64_t left) {
-    const float* row = t < 0 ? run.history + (t + past) * run.weight_stride
-                             : run.input + t * run.input_stride;
+    const float* row =
+        t < 0 ? run.history + (t + past) * run.weight_stride : run.input + t * run.input_stride;
     return load_floats(row + c, left);
   };
   for (int64_t c = 0; c < run.channels; c += kLanes) {

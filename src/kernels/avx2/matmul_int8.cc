@@ -37,8 +37,7 @@ void accumulate_w4(const Panel& panel, int64_t block, __m256i (&acc)[P][M]) {
   const int tokens = panel.input.tokens;
   const uint32_t* words =
       static_cast<const uint32_t*>(panel.matrix.weights) + block * rows * stride + panel.n;
-  const int32_t* a =
-      panel.input.words + block * panel.input.block / 4 * tokens + panel.first_token;
+  const int32_t* a = panel.input.words + block * panel.input.block / 4 * tokens + panel.first_token;
   const __m256i nibbles = _mm256_set1_epi8(0x0F);
   const __m256i ones = _mm256_set1_epi16(1);
   for (int64_t r = 0; r < rows;) {
@@ -50,8 +49,8 @@ void accumulate_w4(const Panel& panel, int64_t block, __m256i (&acc)[P][M]) {
     for (; r < end; ++r, words += stride, a += 2 * tokens) {
 #pragma GCC unroll 4
       for (int p = 0; p < P; ++p) {
-        if (M == 1) _mm_prefetch(reinterpret_cast<const char*>(words + 8 * p + rows * stride),
-                                 _MM_HINT_T0);
+        if (M == 1)
+          _mm_prefetch(reinterpret_cast<const char*>(words + 8 * p + rows * stride), _MM_HINT_T0);
         const __m256i w = load_words(words + 8 * p, columns<P>(panel, p));
         const __m256i low = _mm256_and_si256(w, nibbles);
         const __m256i high = _mm256_and_si256(_mm256_srli_epi32(w, 4), nibbles);
@@ -78,15 +77,14 @@ void accumulate_w8(const Panel& panel, int64_t block, __m256i (&acc)[P][M]) {
   const int tokens = panel.input.tokens;
   const uint32_t* words =
       static_cast<const uint32_t*>(panel.matrix.weights) + block * rows * stride + panel.n;
-  const int32_t* a =
-      panel.input.words + block * panel.input.block / 4 * tokens + panel.first_token;
+  const int32_t* a = panel.input.words + block * panel.input.block / 4 * tokens + panel.first_token;
   const __m256i ones = _mm256_set1_epi16(1);
   const __m256i sign_bits = _mm256_set1_epi8(-128);
   for (int64_t r = 0; r < rows; ++r, words += stride, a += tokens) {
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p) {
-      if (M == 1) _mm_prefetch(reinterpret_cast<const char*>(words + 8 * p + rows * stride),
-                               _MM_HINT_T0);
+      if (M == 1)
+        _mm_prefetch(reinterpret_cast<const char*>(words + 8 * p + rows * stride), _MM_HINT_T0);
       const __m256i w =
           _mm256_xor_si256(load_words(words + 8 * p, columns<P>(panel, p)), sign_bits);
       const __m256i magnitude = _mm256_abs_epi8(w);

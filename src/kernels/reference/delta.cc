@@ -50,11 +50,11 @@ int64_t block_count(const DeltaHead& head) {
 
 /// The parts of delta_chunked's scratch, n = tokens of the chunk at hand, C = kDeltaChunk:
 struct ChunkScratch {
-  float* decays;   // [C]        G, the cumulative log decay
-  float* system;   // [C][C]     A below the diagonal
-  float* scores;   // [C][C]     (q_i·k_j)·D_ij on and below the diagonal
-  float* keys;     // [C][dk]    Wm = (I + A)⁻¹ diag(β e^G) K
-  float* values;   // [C][dv]    U = (I + A)⁻¹ diag(β) V, then N = U − Wm·S
+  float* decays;  // [C]        G, the cumulative log decay
+  float* system;  // [C][C]     A below the diagonal
+  float* scores;  // [C][C]     (q_i·k_j)·D_ij on and below the diagonal
+  float* keys;    // [C][dk]    Wm = (I + A)⁻¹ diag(β e^G) K
+  float* values;  // [C][dv]    U = (I + A)⁻¹ diag(β) V, then N = U − Wm·S
 
   ChunkScratch(float* scratch, int64_t key_dim)
       : decays(scratch),

@@ -36,9 +36,8 @@ void quantize_activations(const float* x, int64_t cols, int64_t block, QuantLayo
     for (int64_t i = 0; i < block; i += 4) {
       uint32_t packed = 0;
       for (int64_t byte = 0; byte < 4; ++byte) {
-        const int64_t k = order == QuantLayout::kW4KPacked
-                              ? i / 8 * 8 + byte * 2 + i % 8 / 4
-                              : i + byte;
+        const int64_t k =
+            order == QuantLayout::kW4KPacked ? i / 8 * 8 + byte * 2 + i % 8 / 4 : i + byte;
         const int32_t code = static_cast<int32_t>(std::nearbyint(values[k] * inverse));
         sum += code;
         packed |= (static_cast<uint32_t>(code) & 0xFFu) << (8 * byte);

@@ -21,8 +21,7 @@ class Packed {
   int32_t zero(int64_t n, int64_t group) const {
     if (!matrix_.zeros) return 1 << (bits_ - 1);
     const int64_t words = matrix_.rows / per_word_;
-    return field(matrix_.zeros[group * words + n / per_word_], n % per_word_) +
-           matrix_.zero_offset;
+    return field(matrix_.zeros[group * words + n / per_word_], n % per_word_) + matrix_.zero_offset;
   }
 
   float scale(int64_t n, int64_t group) const {

@@ -88,11 +88,12 @@ class Loader {
     for (size_t i = 0; i < result.size(); ++i) {
       result[i] = value_at(view, static_cast<int64_t>(i));
       if (std::isfinite(result[i])) continue;
-      throw LoadError({.file = checkpoint_.file_of(name),
-                       .where = fmt::format("tensor '{}'", name),
-                       .expected = "finite values",
-                       .found = fmt::format("{} at element {}", result[i], i),
-                       .advice = "The file is damaged or was exported wrongly; download it again."});
+      throw LoadError(
+          {.file = checkpoint_.file_of(name),
+           .where = fmt::format("tensor '{}'", name),
+           .expected = "finite values",
+           .found = fmt::format("{} at element {}", result[i], i),
+           .advice = "The file is damaged or was exported wrongly; download it again."});
     }
     return result;
   }

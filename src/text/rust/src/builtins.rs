@@ -1,8 +1,8 @@
 //! What `transformers` adds to Jinja's environment, and the few of Jinja's own filters and tests
 //! that minijinja reads otherwise.
 
-use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, Value};
+use minijinja::value::{Kwargs, Rest, ValueKind};
+use minijinja::{filters, Environment, Error, ErrorKind, State, Value};
 
 use crate::{json, methods, python};
 
@@ -13,9 +13,16 @@ pub fn install(env: &mut Environment<'static>) {
     });
     env.add_function("raise_exception", raise_exception);
     env.add_function("strftime_now", strftime_now);
-    env.add_function("cycler", minijinja_contrib::globals::cycler);
+    env.add_function("cycler", |items: Rest<Value>| {
+        minijinja_contrib::globals::cycler(items.0)
+    });
     env.add_function("joiner", minijinja_contrib::globals::joiner);
     env.add_filter("tojson", tojson);
+    env.add_filter("truncate", minijinja_contrib::filters::truncate);
+    env.add_filter("wordcount", minijinja_contrib::filters::wordcount);
+    env.add_filter("int", int);
+    env.add_filter("float", float);
+    env.add_filter("items", items);
     env.add_filter("string", |value: &Value| python::str_of(value));
     env.add_filter("trim", |value: &Value, chars: Option<&str>| {
         methods::strip(&python::str_of(value), chars, true, true).to_string()
@@ -82,6 +89,29 @@ fn tojson(value: &Value, kwargs: Kwargs) -> Result<String, Error> {
     };
     kwargs.assert_all_used()?;
     json::dumps(value, &style)
+}
+
+/// Jinja's `int` and `float` give 0 for what is no number, where minijinja wants a default.
+fn int(
+    state: &State,
+    value: &Value,
+    default: Option<Value>,
+    base: Option<u32>,
+    kwargs: Kwargs,
+) -> Value {
+    filters::int(state, value, default, base, kwargs).unwrap_or_else(|_| Value::from(0))
+}
+
+fn float(state: &State, value: &Value, default: Option<Value>, kwargs: Kwargs) -> Value {
+    filters::float(state, value, default, kwargs).unwrap_or_else(|_| Value::from(0.0))
+}
+
+/// Undefined has no items; everything else must be a mapping.
+fn items(value: &Value) -> Result<Value, Error> {
+    if value.is_undefined() {
+        return Ok(Value::from(Vec::<Value>::new()));
+    }
+    filters::items(value)
 }
 
 fn indent_width(count: &Value) -> Result<usize, Error> {

@@ -28,7 +28,7 @@ impl BoundedOutput {
 impl Write for BoundedOutput {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         if self.bytes.len() + data.len() > OUTPUT_BYTES {
-            return Err(io::Error::other("the template writes too much"));
+            return Err(io::Error::other("the template writes more than 64 MiB"));
         }
         self.bytes.extend_from_slice(data);
         Ok(data.len())

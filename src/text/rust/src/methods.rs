@@ -43,7 +43,9 @@ fn string_method(text: &str, method: &str, args: &[Value]) -> Result<Option<Valu
         "isspace" => Value::from(!text.is_empty() && text.chars().all(is_space)),
         "index" => {
             let (what,): (&str,) = from_args(args)?;
-            let start = text.find(what).ok_or_else(|| invalid("substring not found"))?;
+            let start = text
+                .find(what)
+                .ok_or_else(|| invalid("substring not found"))?;
             Value::from(text[..start].chars().count())
         }
         _ => return Ok(None),
@@ -87,7 +89,9 @@ fn split(text: &str, args: &[Value], from_right: bool) -> Result<Value, Error> {
     let Some(sep) = sep.filter(|sep| !sep.is_none()) else {
         return Ok(split_at_space(text, pieces, from_right));
     };
-    let sep = sep.as_str().ok_or_else(|| invalid("split: the separator must be a string"))?;
+    let sep = sep
+        .as_str()
+        .ok_or_else(|| invalid("split: the separator must be a string"))?;
     if sep.is_empty() {
         return Err(invalid("split: empty separator"));
     }
@@ -139,7 +143,10 @@ fn splitlines(text: &str, args: &[Value]) -> Result<Value, Error> {
     };
     kwargs.assert_all_used()?;
     let is_end = |c: char| {
-        matches!(c, '\n' | '\r' | '\x0b' | '\x0c' | '\x1c'..='\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}')
+        matches!(
+            c,
+            '\n' | '\r' | '\x0b' | '\x0c' | '\x1c'..='\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}'
+        )
     };
     let mut lines = Vec::new();
     let mut rest = text;

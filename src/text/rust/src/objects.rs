@@ -23,9 +23,7 @@ impl Object for Dict {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        self.mapped_enumerator(|dict| {
-            Box::new(dict.0.keys().map(|key| Value::from(key.as_str())))
-        })
+        self.mapped_enumerator(|dict| Box::new(dict.0.keys().map(|key| Value::from(key.as_str()))))
     }
 
     fn enumerator_len(self: &Arc<Self>) -> Option<usize> {

@@ -30,9 +30,12 @@ pub fn write_repr(out: &mut dyn Write, value: &Value) -> fmt::Result {
             let number = f64::try_from(value.clone()).unwrap_or(f64::NAN);
             out.write_str(&float_repr(number))
         }
-        ValueKind::Seq | ValueKind::Iterable if value.is_tuple() => {
-            write_items(out, value, "(", if value.len() == Some(1) { ",)" } else { ")" })
-        }
+        ValueKind::Seq | ValueKind::Iterable if value.is_tuple() => write_items(
+            out,
+            value,
+            "(",
+            if value.len() == Some(1) { ",)" } else { ")" },
+        ),
         ValueKind::Seq | ValueKind::Iterable => write_items(out, value, "[", "]"),
         ValueKind::Map => write_map(out, value),
         _ => write!(out, "{value}"),

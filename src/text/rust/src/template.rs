@@ -40,7 +40,9 @@ impl Template {
         env.set_recursion_limit(limits::RECURSION);
         env.set_fuel(Some(limits::FUEL));
         builtins::install(&mut env);
-        env.add_template_owned(name.to_string(), without_generation_tags(source))
+        // Jinja reads every line end as \n.
+        let source = source.replace("\r\n", "\n").replace('\r', "\n");
+        env.add_template_owned(name.to_string(), without_generation_tags(&source))
             .map_err(|error| failure(&error))?;
         let special_tokens = object("special tokens", special_tokens)?
             .iter()

@@ -2,8 +2,8 @@
 
 use tokenizers::decoders::DecoderWrapper;
 use tokenizers::{
-    Model, NormalizedString, Normalizer, OffsetReferential, OffsetType,
-    PreTokenizedString, PreTokenizer,
+    Model, NormalizedString, Normalizer, OffsetReferential, OffsetType, PreTokenizedString,
+    PreTokenizer,
 };
 
 type Result<T> = std::result::Result<T, String>;
