@@ -116,14 +116,22 @@ struct F32 {
 template <typename Type, int R, int M>
 HEARTH_INLINE void add_inputs(const typename Type::Element* rows, int64_t cols, int64_t k,
                               int64_t left, const float* const* x, __m256 (&sums)[R][M]) {
-  __m256 inputs[M];
-#pragma GCC unroll 4
-  for (int t = 0; t < M; ++t) inputs[t] = load_floats(x[t] + k, left);
+  if constexpr (M == 1) {  // each weight is used once: eight of them need no registers
+    const __m256 input = load_floats(x[0] + k, left);
 #pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-    const __m256 w = Type::load(rows + r * cols + k, left);
+    for (int r = 0; r < R; ++r) {
+      sums[r][0] = _mm256_fmadd_ps(Type::load(rows + r * cols + k, left), input, sums[r][0]);
+    }
+  } else {
+    __m256 w[R];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) w[r] = Type::load(rows + r * cols + k, left);
 #pragma GCC unroll 4
-    for (int t = 0; t < M; ++t) sums[r][t] = _mm256_fmadd_ps(w, inputs[t], sums[r][t]);
+    for (int t = 0; t < M; ++t) {
+      const __m256 input = load_floats(x[t] + k, left);
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) sums[r][t] = _mm256_fmadd_ps(w[r], input, sums[r][t]);
+    }
   }
 }
 
@@ -148,8 +156,9 @@ void plain_rows(const QuantizedMatrix& matrix, int64_t n, const float* const* x,
 template <typename Type, int M>
 void plain_tokens(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                   const float* const* x, float* y, int64_t stride) {
-  // Eight sums hide the latency of fma; one token's rows are streams that processors prefetch.
-  constexpr int R = M == 1 ? 8 : M == 2 ? 4 : 2;
+  // Eight sums or more hide the latency of fma; twelve, three weights and an input fill the
+  // registers. One token's rows are streams that processors prefetch.
+  constexpr int R = M == 1 ? 8 : M == 2 ? 4 : 3;
   int64_t n = row_begin;
   for (; n + R <= row_end; n += R) {
     plain_rows<Type, M, R>(matrix, n, x, y + n - row_begin, stride);
