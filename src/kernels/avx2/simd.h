@@ -54,20 +54,25 @@ inline __m256 load_scales(const uint16_t* scales, ScaleType type, int64_t left) 
   return type == ScaleType::kF16 ? _mm256_cvtph_ps(halves) : widen_bf16(halves);
 }
 
-/// Zero points of up to 8 columns from n on; n is a multiple of 8.
+/// Zero points of up to 8 columns from n on. The one to three words that hold them are spread over
+/// the lanes, and each lane shifts its field down.
 inline __m256i load_zeros(const QuantizedMatrix& matrix, int bits, int64_t group, int64_t n,
                           int64_t left) {
   if (!matrix.zeros) return _mm256_set1_epi32(1 << (bits - 1));
   const int64_t per_word = 32 / bits;
-  const uint32_t* words = matrix.zeros + (group * matrix.rows + n) / per_word;
-  const int low = static_cast<int>(words[0]);
-  const int high = bits == 4 ? low : left > per_word ? static_cast<int>(words[1]) : 0;
-  const __m256i word = _mm256_setr_epi32(low, low, low, low, high, high, high, high);
-  const __m256i shift = bits == 4 ? _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28)
-                                  : _mm256_setr_epi32(0, 8, 16, 24, 0, 8, 16, 24);
-  const __m256i field =
+  const int64_t skipped = n % per_word;  // fields of the first word that belong to columns before n
+  const int64_t words = (skipped + lanes_left(left) + per_word - 1) / per_word;
+  const uint32_t* first = matrix.zeros + group * (matrix.rows / per_word) + n / per_word;
+  const __m256i packed = load_words(first, words);
+  const __m256i field = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
+                                         _mm256_set1_epi32(static_cast<int>(skipped)));
+  const __m256i word =
+      _mm256_permutevar8x32_epi32(packed, _mm256_srli_epi32(field, bits == 4 ? 3 : 2));
+  const __m256i place = _mm256_and_si256(field, _mm256_set1_epi32(static_cast<int>(per_word) - 1));
+  const __m256i shift = _mm256_slli_epi32(place, bits == 4 ? 2 : 3);
+  const __m256i code =
       _mm256_and_si256(_mm256_srlv_epi32(word, shift), _mm256_set1_epi32((1 << bits) - 1));
-  return _mm256_add_epi32(field, _mm256_set1_epi32(matrix.zero_offset));
+  return _mm256_add_epi32(code, _mm256_set1_epi32(matrix.zero_offset));
 }
 
 /// The sum of all lanes, always in this order.

@@ -1,0 +1,230 @@
+#include "tests/kernels/bench.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <functional>
+#include <vector>
+
+#include "tests/kernels/random.h"
+
+namespace hearth::kernel_check {
+namespace {
+
+/// More than the caches of a desktop or server core's share hold.
+constexpr int64_t kPoolBytes = int64_t{384} << 20;
+/// Rows that a worker takes at a time.
+constexpr int64_t kPanelRows = 512;
+
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// The least seconds of one run(i), i counting up, over a few rounds.
+double time_of(const std::function<void(int64_t)>& run) {
+  int64_t index = 0;
+  double best = 1e9;
+  for (int round = 0; round < 5; ++round) {
+    const double start = seconds_now();
+    int64_t runs = 0;
+    double spent = 0;
+    for (; spent < 0.06 || runs < 3; ++runs) {
+      run(index++);
+      spent = seconds_now() - start;
+    }
+    best = std::min(best, spent / static_cast<double>(runs));
+  }
+  return best;
+}
+
+void print_line(const KernelSet& set, const char* kernel, const std::string& shape, double bytes,
+                double macs, double seconds) {
+  fmt::print("{:<10} {:<16} {:<34} {:8.2f} us {:7.1f} GB/s {:7.1f} GMAC/s\n", set.name, kernel,
+             shape, seconds * 1e6, bytes / seconds / 1e9, macs / seconds / 1e9);
+}
+
+/// Memory full of random bits for weights, halves near 1 for scales, and inputs.
+struct Pool {
+  std::vector<uint64_t> weights;
+  std::vector<uint16_t> scales;
+  std::vector<int32_t> words;
+  std::vector<float> floats;
+  std::vector<int32_t> sums;
+  std::vector<float> output;
+
+  Pool()
+      : weights(static_cast<size_t>(kPoolBytes / 8)),
+        scales(size_t{1} << 20, uint16_t{0x2001}),
+        words(size_t{1} << 16, 0x01FF7F02),
+        floats(size_t{1} << 18, 0.01f),
+        sums(size_t{1} << 12, 100),
+        output(size_t{1} << 18) {
+    Random random(1);
+    for (uint64_t& w : weights) w = random.bits() & 0xBF7FBF7FBF7FBF7Fu;  // finite bf16, f16, f32
+  }
+
+  static Pool& shared() {
+    static Pool pool;
+    return pool;
+  }
+};
+
+struct Shape {
+  const char* kernel;
+  QuantLayout layout;
+  int64_t rows;
+  int64_t cols;
+};
+
+constexpr Shape kShapes[] = {
+    {"matmul_w4_int8", QuantLayout::kW4KPacked, 512, 2048},    // an expert's gate, up
+    {"matmul_w4_int8", QuantLayout::kW4KPacked, 2048, 512},    // an expert's down
+    {"matmul_w8_int8", QuantLayout::kW8KPacked, 12288, 2048},  // DeltaNet's in_proj_qkvz
+    {"matmul_w8_int8", QuantLayout::kW8KPacked, 2048, 4096},   // DeltaNet's out_proj
+    {"matmul_w4_float", QuantLayout::kW4KPacked, 512, 2048},
+    {"matmul_w8_float", QuantLayout::kW8KPacked, 512, 2048},
+    {"matmul_bf16", QuantLayout::kBf16, 8192, 2048},  // a slice of the head
+    {"matmul_f16", QuantLayout::kF16, 8192, 2048},
+    {"matmul_f32", QuantLayout::kF32, 512, 2048},
+};
+
+QuantizedMatrix bench_matrix(const Shape& shape, int64_t rows) {
+  QuantizedMatrix matrix;
+  matrix.layout = shape.layout;
+  matrix.rows = rows;
+  matrix.cols = shape.cols;
+  matrix.group_size = 128;
+  matrix.scales = Pool::shared().scales.data();
+  return matrix;
+}
+
+void multiply(const KernelSet& set, const QuantizedMatrix& matrix, int tokens, bool int8) {
+  Pool& pool = Pool::shared();
+  const float* rows[kMaxTileTokens];
+  for (int t = 0; t < tokens; ++t) rows[t] = pool.floats.data() + t * matrix.cols;
+  const ActivationTile tile{pool.words.data(), pool.floats.data(), pool.sums.data(), 128, tokens};
+  for (int64_t n = 0; n < matrix.rows; n += kPanelRows) {
+    const int64_t end = std::min(n + kPanelRows, matrix.rows);
+    const ProductOutput output{pool.output.data() + n, matrix.rows};
+    if (int8) int8_product(set, matrix.layout)(matrix, n, end, tile, output);
+    else float_product(set, matrix.layout)(matrix, n, end, {rows, tokens}, output);
+  }
+}
+
+void bench_product(const KernelSet& set, const Shape& shape, int tokens, bool in_cache) {
+  // Weights that stay in a second-level cache: at most 512 KiB of them.
+  const int64_t row_bytes = shape.cols * weight_bits(shape.layout) / 8;
+  const int64_t cached_rows = std::min(shape.rows, (int64_t{512} << 10) / row_bytes);
+  const QuantizedMatrix first = bench_matrix(shape, in_cache ? cached_rows : shape.rows);
+  const int64_t bytes = first.rows * row_bytes;
+  const int64_t places = in_cache ? 1 : kPoolBytes / bytes;
+  const auto* base = reinterpret_cast<const std::byte*>(Pool::shared().weights.data());
+  const bool int8 = std::string_view(shape.kernel).ends_with("int8");
+  const double seconds = time_of([&](int64_t i) {
+    QuantizedMatrix matrix = first;
+    matrix.weights = base + i * 7919 % places * bytes;  // no order that a prefetcher knows
+    multiply(set, matrix, tokens, int8);
+  });
+  print_line(set, shape.kernel,
+             fmt::format("[{} x {}] {} tokens, {}", first.rows, first.cols, tokens,
+                         in_cache ? "cache" : "memory"),
+             static_cast<double>(matrix_bytes(first)),
+             static_cast<double>(first.rows * first.cols * tokens), seconds);
+}
+
+void bench_delta(const KernelSet& set, bool chunked) {
+  constexpr int64_t kDim = 128;
+  for (const int64_t tokens : {int64_t{1}, kDeltaChunk}) {
+    if (chunked && tokens == 1) continue;
+    std::vector<float> state(kDim * kDim, 0.1f);
+    std::vector<float> rows(static_cast<size_t>(kDim * tokens), 0.08f);
+    std::vector<float> output(rows.size());
+    std::vector<float> gates(static_cast<size_t>(tokens), -0.1f);
+    std::vector<float> betas(gates.size(), 0.5f);
+    std::vector<float> scratch(static_cast<size_t>(delta_chunk_scratch(kDim, kDim)));
+    const DeltaHead head{
+        state.data(), rows.data(),  rows.data(),  kDim, rows.data(), kDim, output.data(),
+        kDim,         gates.data(), betas.data(), 1,    tokens,      kDim, kDim};
+    const double seconds = time_of([&](int64_t) {
+      if (chunked) set.delta_chunked(head, scratch.data());
+      else set.delta_recurrent(head);
+    });
+    // Bytes: the state in and out. Multiplications: two reads and one update of it per token.
+    print_line(set, chunked ? "delta_chunked" : "delta_recurrent",
+               fmt::format("[{} x {}] {} tokens", kDim, kDim, tokens), 2.0 * kDim * kDim * 4,
+               3.0 * kDim * kDim * static_cast<double>(tokens), seconds);
+  }
+}
+
+void bench_attend(const KernelSet& set, KvType type) {
+  constexpr int64_t kHeads = 8;
+  constexpr int64_t kDim = 256;
+  Pool& pool = Pool::shared();
+  const int64_t value_bytes = type == KvType::kF32 ? 4 : 2;
+  const int64_t page = kKvPageTokens * kDim * value_bytes;
+  const std::vector<uint64_t> cache(static_cast<size_t>(page / 4), 0x3D003D003D003D00u);
+  std::vector<float> carried(2 * kHeads, 0.0f);
+  const AttentionBlock block{pool.floats.data(),
+                             kDim,
+                             cache.data(),
+                             reinterpret_cast<const std::byte*>(cache.data()) + page,
+                             type,
+                             kKvPageTokens,
+                             kDim,
+                             kHeads,
+                             carried.data(),
+                             carried.data() + kHeads,
+                             pool.output.data()};
+  const double seconds = time_of([&](int64_t) { set.attend(block); });
+  print_line(set, "attend",
+             fmt::format("{} heads, a page of {}", kHeads, type == KvType::kF32 ? "f32" : "bf16"),
+             2.0 * static_cast<double>(page), 2.0 * kHeads * kDim * kKvPageTokens, seconds);
+}
+
+void bench_elementwise(const KernelSet& set, std::string_view kernel) {
+  constexpr int64_t kHidden = 2048;
+  std::vector<float> x(kHidden, 0.5f);
+  const std::vector<float> weight(kHidden, 1.01f);
+  std::vector<float> y(kHidden, 0.25f);
+  std::vector<int32_t> words(kHidden);
+  std::vector<int32_t> sums(kHidden);
+  const auto bench = [&](const char* name, double bytes, const std::function<void()>& run) {
+    if (!kernel.empty() && kernel != name) return;
+    print_line(set, name, fmt::format("{} values", kHidden), bytes * kHidden, kHidden,
+               time_of([&](int64_t) { run(); }));
+  };
+  bench("rms_norm", 16, [&] { set.rms_norm(x.data(), weight.data(), kHidden, 1e-6f, y.data()); });
+  bench("swiglu", 12, [&] {
+    std::fill(y.begin(), y.end(), 0.25f);
+    set.swiglu(y.data(), x.data(), kHidden);
+  });
+  bench("accumulate", 12, [&] { set.accumulate(x.data(), 1e-9f, kHidden, y.data()); });
+  bench("quantize_activations", 9, [&] {
+    set.quantize_activations(x.data(), kHidden, 128, QuantLayout::kW4KPacked, 1, words.data(),
+                             y.data(), sums.data());
+  });
+}
+
+}  // namespace
+
+void run_bench(const KernelSet& set, std::string_view kernel) {
+  const auto wanted = [&](const char* name) { return kernel.empty() || kernel == name; };
+  for (const Shape& shape : kShapes) {
+    if (!wanted(shape.kernel)) continue;
+    std::vector<int> counts{1, 2, 4};
+    if (set.tile_tokens > 4) counts.push_back(set.tile_tokens);
+    for (const bool in_cache : {true, false}) {
+      for (const int tokens : counts) bench_product(set, shape, tokens, in_cache);
+    }
+  }
+  if (wanted("delta_recurrent")) bench_delta(set, false);
+  if (wanted("delta_chunked")) bench_delta(set, true);
+  if (wanted("attend")) {
+    for (const KvType type : {KvType::kF32, KvType::kBf16}) bench_attend(set, type);
+  }
+  bench_elementwise(set, kernel);
+}
+
+}  // namespace hearth::kernel_check

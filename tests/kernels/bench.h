@@ -1,0 +1,14 @@
+// How fast the kernels are, on the shapes of Qwen3-Next 80B.
+#pragma once
+
+#include <string_view>
+
+#include "kernels/kernel_set.h"
+
+namespace hearth::kernel_check {
+
+/// Prints a line for each shape, number of tokens and place of the weights: GB/s and GMAC/s of one
+/// thread. `kernel` restricts it to one kernel; empty: all.
+void run_bench(const KernelSet& set, std::string_view kernel);
+
+}  // namespace hearth::kernel_check
