@@ -7,6 +7,9 @@
 
 #include "tensor/quantized_matrix.h"
 
+/// Inner pieces of a tile: only inlined are their arrays registers.
+#define HEARTH_INLINE __attribute__((always_inline)) inline
+
 namespace hearth::avx2 {
 namespace {
 

@@ -50,19 +50,22 @@ int64_t block_count(const DeltaHead& head) {
 
 /// The parts of delta_chunked's scratch, n = tokens of the chunk at hand, C = kDeltaChunk:
 struct ChunkScratch {
-  float* decays;  // [C]        G, the cumulative log decay
+  // G, the cumulative log decay. In double: its differences count, and a few strong decays
+  // (g = −1000) would leave a float no digits for the weak ones between them.
+  double decays[kDeltaChunk];
   float* system;  // [C][C]     A below the diagonal
   float* scores;  // [C][C]     (q_i·k_j)·D_ij on and below the diagonal
   float* keys;    // [C][dk]    Wm = (I + A)⁻¹ diag(β e^G) K
   float* values;  // [C][dv]    U = (I + A)⁻¹ diag(β) V, then N = U − Wm·S
 
   ChunkScratch(float* scratch, int64_t key_dim)
-      : decays(scratch),
-        system(decays + kDeltaChunk),
+      : system(scratch),
         scores(system + kDeltaChunk * kDeltaChunk),
         keys(scores + kDeltaChunk * kDeltaChunk),
         values(keys + kDeltaChunk * key_dim) {}
 };
+
+float decay_of(double log_decay) { return std::exp(static_cast<float>(log_decay)); }
 
 float dot(const float* a, const float* b, int64_t n) {
   float sum = 0.0f;
@@ -85,20 +88,20 @@ struct Chunk {
 };
 
 /// Fills decays, system and scores, and the right-hand sides into keys and values.
-void chunk_products(const Chunk& chunk, const ChunkScratch& s) {
+void chunk_products(const Chunk& chunk, ChunkScratch& s) {
   const int64_t key_dim = chunk.head.key_dim;
-  float total = 0.0f;
+  double total = 0;
   for (int64_t i = 0; i < chunk.n; ++i) {
-    total += chunk.log_decay(i);
+    total += static_cast<double>(chunk.log_decay(i));
     s.decays[i] = total;
     const float beta = chunk.beta(i);
     for (int64_t j = 0; j <= i; ++j) {
       // The difference is at most 0: forming the quotient of two exponentials would overflow.
-      const float decay = std::exp(s.decays[i] - s.decays[j]);
+      const float decay = decay_of(s.decays[i] - s.decays[j]);
       s.system[i * kDeltaChunk + j] = beta * dot(chunk.k(i), chunk.k(j), key_dim) * decay;
       s.scores[i * kDeltaChunk + j] = dot(chunk.q(i), chunk.k(j), key_dim) * decay;
     }
-    const float key_factor = beta * std::exp(s.decays[i]);
+    const float key_factor = beta * decay_of(s.decays[i]);
     for (int64_t d = 0; d < key_dim; ++d) s.keys[i * key_dim + d] = key_factor * chunk.k(i)[d];
     for (int64_t c = 0; c < chunk.head.columns; ++c) {
       s.values[i * chunk.head.columns + c] = beta * chunk.v(i)[c];
@@ -132,7 +135,7 @@ void chunk_block(const Chunk& chunk, const ChunkScratch& s, int64_t block) {
         read_query[c] += chunk.q(i)[d] * row[c];
       }
     }
-    const float decay = std::exp(s.decays[i]);
+    const float decay = decay_of(s.decays[i]);
     for (int64_t c = 0; c < columns; ++c) {
       s.values[i * head.columns + at + c] -= read_key[c];
       chunk.o(i)[at + c] = decay * read_query[c];
@@ -144,11 +147,11 @@ void chunk_block(const Chunk& chunk, const ChunkScratch& s, int64_t block) {
       }
     }
   }
-  const float last = s.decays[chunk.n - 1];
-  const float decay = std::exp(last);
+  const double last = s.decays[chunk.n - 1];
+  const float decay = decay_of(last);
   for (int64_t e = 0; e < head.key_dim * kStateColumns; ++e) state[e] *= decay;
   for (int64_t j = 0; j < chunk.n; ++j) {
-    const float rest = std::exp(last - s.decays[j]);
+    const float rest = decay_of(last - s.decays[j]);
     for (int64_t d = 0; d < head.key_dim; ++d) {
       const float factor = rest * chunk.k(j)[d];
       for (int64_t c = 0; c < columns; ++c) {
@@ -167,7 +170,7 @@ void delta_recurrent(const DeltaHead& head) {
 }
 
 void delta_chunked(const DeltaHead& head, float* scratch) {
-  const ChunkScratch s(scratch, head.key_dim);
+  ChunkScratch s(scratch, head.key_dim);
   for (int64_t first = 0; first < head.tokens; first += kDeltaChunk) {
     const int64_t left = head.tokens - first;
     const Chunk chunk{head, first, left < kDeltaChunk ? left : kDeltaChunk};
