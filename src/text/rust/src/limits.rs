@@ -1,4 +1,4 @@
-//! What an untrusted template may spend. A conversation of a thousand messages spends about a
+//! What an untrusted template may spend. A conversation of a thousand messages spends less than a
 //! hundredth of each.
 
 use std::io::{self, Write};
