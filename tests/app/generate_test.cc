@@ -24,7 +24,7 @@ Outcome run(const std::vector<std::string>& arguments, const std::string& before
 }
 
 nlohmann::json generate_json(std::vector<std::string> more) {
-  std::vector<std::string> arguments = {"generate", "-m", kModel, "-p", "Tell me about the sea.",
+  std::vector<std::string> arguments = {"generate", "-m", kModel,  "-p", "Tell me about the sea.",
                                         "-n",       "24", "--json"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   const Outcome outcome = run(arguments);
@@ -46,8 +46,8 @@ TEST(Generate, StreamsTheAnswerAndKeepsStatisticsApart) {
 
 TEST(Generate, TheSameSeedGivesTheSameTextAtAnyThreadCount) {
   const auto sampled = [](const char* seed, const char* threads) {
-    return generate_json({"--temp", "1.5", "--top-k", "0", "--top-p", "1", "--seed", seed, "-t",
-                          threads})["text"];
+    return generate_json(
+        {"--temp", "1.5", "--top-k", "0", "--top-p", "1", "--seed", seed, "-t", threads})["text"];
   };
   EXPECT_EQ(sampled("7", "1"), sampled("7", "2"));
   EXPECT_NE(sampled("7", "1"), sampled("8", "1"));
@@ -76,8 +76,8 @@ TEST(Generate, UsesTheTemplateTheSystemMessageAndRawText) {
 }
 
 TEST(Generate, ReadsThePromptFromStandardInput) {
-  const Outcome piped = run({"generate", "-m", kModel, "-p", "-", "-n", "4", "--temp", "0"},
-                            "printf Hello |");
+  const Outcome piped =
+      run({"generate", "-m", kModel, "-p", "-", "-n", "4", "--temp", "0"}, "printf Hello |");
   const Outcome given = run({"generate", "-m", kModel, "-p", "Hello", "-n", "4", "--temp", "0"});
   EXPECT_EQ(piped.exit_code, 0) << piped.err;
   EXPECT_EQ(piped.out, given.out);
@@ -155,11 +155,11 @@ TEST(Eval, ReadsTokensAndTextAlike) {
     return nlohmann::json::parse(outcome.out);
   };
   testing::write_file(folder.path() / "text", "The sea is wide and cold.");
-  const auto text = perplexity(
-      {"eval", "-m", kModel, "--text", (folder.path() / "text").string(), "--json"});
+  const auto text =
+      perplexity({"eval", "-m", kModel, "--text", (folder.path() / "text").string(), "--json"});
   testing::write_file(folder.path() / "ids", text["tokens"].dump());
-  const auto ids = perplexity(
-      {"eval", "-m", kModel, "--tokens", (folder.path() / "ids").string(), "--json"});
+  const auto ids =
+      perplexity({"eval", "-m", kModel, "--tokens", (folder.path() / "ids").string(), "--json"});
   EXPECT_EQ(text["log_probabilities"], ids["log_probabilities"]);
   EXPECT_EQ(text["log_probabilities"].size() + 1, text["tokens"].size());
 }
