@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
                "hearth");
   app.set_version_flag("--version", std::string(HEARTH_VERSION));
   app.require_subcommand(1);
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.footer("Exit codes: 0 done, 1 failure, 2 wrong usage, 3 invalid model, 4 out of memory.");
   hearth::add_generate_command(app);
   hearth::add_eval_command(app);

@@ -32,12 +32,12 @@ struct QuantizedMatrix {
   ScaleType scale_type = ScaleType::kF16;  // packed layouts only
   int64_t rows = 0;
   int64_t cols = 0;
-  int64_t group_size = 0;           // inputs that share a scale; divides cols (packed layouts only)
-  int32_t zero_offset = 0;          // added to every stored zero point: 1 for GPTQ v1, 0 for v2
-  const void* weights = nullptr;    // see QuantLayout
-  const uint16_t* scales = nullptr; // [cols/group_size][rows], of scale_type
-  const uint32_t* zeros = nullptr;  // packed along rows: [cols/group_size][rows/pf];
-                                    // null: symmetric, zero = 2^(bits−1)
+  int64_t group_size = 0;         // inputs that share a scale; divides cols (packed layouts only)
+  int32_t zero_offset = 0;        // added to every stored zero point: 1 for GPTQ v1, 0 for v2
+  const void* weights = nullptr;  // see QuantLayout
+  const uint16_t* scales = nullptr;  // [cols/group_size][rows], of scale_type
+  const uint32_t* zeros = nullptr;   // packed along rows: [cols/group_size][rows/pf];
+                                     // null: symmetric, zero = 2^(bits−1)
 };
 
 inline bool is_packed(QuantLayout layout) {

@@ -24,9 +24,15 @@ std::optional<std::string> read_file(const std::filesystem::path& path) {
   std::error_code ignored;
   const auto status = std::filesystem::status(path, ignored);
   if (!std::filesystem::exists(status)) return std::nullopt;
-  std::ifstream file(path, std::ios::binary);
-  std::string content(std::istreambuf_iterator<char>(file), {});
-  if (std::filesystem::is_directory(status) || !file.is_open() || file.bad()) {
+  std::string content;
+  // Reading a directory would throw an exception of the library's own.
+  bool readable = !std::filesystem::is_directory(status);
+  if (readable) {
+    std::ifstream file(path, std::ios::binary);
+    content.assign(std::istreambuf_iterator<char>(file), {});
+    readable = file.is_open() && !file.bad();
+  }
+  if (!readable) {
     throw LoadError(
         {path, "", "a readable file", "one that cannot be read", "Check the rights of the file."});
   }

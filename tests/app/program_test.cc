@@ -1,13 +1,12 @@
 // The program as a user runs it: exit codes, what goes to stdout and what to stderr.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "tests/support/malformed.h"
+#include "tests/support/program.h"
 #include "tests/support/temp_folder.h"
 
 namespace hearth {
@@ -15,33 +14,13 @@ namespace {
 
 using testing::malformed_models;
 using testing::MalformedCase;
-using testing::read_file;
+using testing::Outcome;
+using testing::run_program;
 using testing::TempFolder;
 using testing::tiny_model;
 
-struct Outcome {
-  int exit_code = -1;  // −1: ended by a signal
-  std::string out;
-  std::string err;
-};
-
-std::string shell_quoted(const std::string& text) {
-  std::string result = text;
-  for (size_t at = 0; (at = result.find('\'', at)) != result.npos; at += 4) {
-    result.replace(at, 1, "'\\''");
-  }
-  return result.insert(0, 1, '\'').append(1, '\'');
-}
-
 Outcome run(const std::vector<std::string>& arguments) {
-  const TempFolder folder;
-  std::string command = shell_quoted(HEARTH_PROGRAM);
-  for (const std::string& argument : arguments) command.append(" ").append(shell_quoted(argument));
-  command.append(" >").append(shell_quoted((folder.path() / "out").string()));
-  command.append(" 2>").append(shell_quoted((folder.path() / "err").string()));
-  const int status = std::system(command.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(folder.path() / "out"),
-          read_file(folder.path() / "err")};
+  return run_program(HEARTH_PROGRAM, arguments);
 }
 
 class ShowMalformed : public ::testing::TestWithParam<MalformedCase> {};

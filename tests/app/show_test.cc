@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <stdexcept>
+
 #include "app/numbers.h"
 #include "app/show_report.h"
 #include "app/synth_plan.h"
@@ -87,6 +90,19 @@ TEST(Show, SizesTheStateOfTheRealModel) {
   report.config = find_preset("qwen3-next-80b")->config;
   EXPECT_EQ(report.state_bytes(), 75'497'472u + 3'538'944u);
   EXPECT_EQ(report.kv_bytes_per_token(), 24'576u);
+}
+
+/// Written by transformers, AutoRound and GPTQModel themselves.
+TEST(Show, KnowsEveryTensorOfTheCommittedCheckpoints) {
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("tests/checkpoints")) {
+    if (!entry.is_directory()) continue;
+    const ShowReport report = inspect_model(entry.path());
+    EXPECT_EQ(report.unused_tensors, 0u) << entry.path();
+    EXPECT_EQ(report.unused_bytes, 0u) << entry.path();
+    ++count;
+  }
+  EXPECT_GE(count, 6);
 }
 
 TEST(Show, CountsWhatIsNotOfTheModel) {

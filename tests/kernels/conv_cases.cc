@@ -1,6 +1,6 @@
 // The causal convolution with SiLU.
 //
-// The sum of `taps` products is off by at most (taps + 1)·u·Σ|w·u|, and silu's slope is at most 1.1.
+// The sum of `taps` products is off by at most (taps + 1)·u·Σ|w·u|; silu's slope is at most 1.1.
 #include <fmt/core.h>
 
 #include <algorithm>

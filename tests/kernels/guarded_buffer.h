@@ -17,8 +17,8 @@ namespace hearth::kernel_check {
 
 enum class Edge : uint8_t { kEnd, kBegin };
 
-/// From here on, data ends this many bytes (a multiple of 16) before the guard page: for qemu, which
-/// loads all lanes of a masked load, where processors load those of the mask.
+/// From here on, data ends this many bytes (a multiple of 16) before the guard page: for qemu,
+/// which loads all lanes of a masked load, where processors load those of the mask.
 void leave_slack(size_t bytes);
 
 /// Untyped owner of the pages.

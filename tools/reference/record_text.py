@@ -51,7 +51,7 @@ def digests_of_block(encoders, strings):
 
 
 def record_tokens(folder):
-    """token_digests.txt: per block, of strings, of ids, of ids without added tokens (mixed only)."""
+    """token_digests.txt: a block's strings, ids, ids without added tokens (mixed only)."""
     from tokenizers import Tokenizer
 
     source = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
@@ -107,7 +107,8 @@ def dumped(conversation):
 
 
 def record_templates(folder):
-    templates = {path.stem: path.read_text(encoding="utf-8") for path in sorted(TEMPLATES.glob("*"))}
+    paths = sorted(TEMPLATES.glob("*"))
+    templates = {path.stem: path.read_text(encoding="utf-8") for path in paths}
     config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
     templates["qwen3"] = config["chat_template"]
     write_lines("templates.jsonl", (

@@ -203,7 +203,6 @@ SNIPPETS = [
     "{{ 3.14159 | round(2) }} {{ 2.5 | round }} {{ -3 | abs }} {{ 3.7 | int }} {{ 3 | round }}",
     "{{ '<a>' | escape }} {{ '<a>' | e }} {{ '<a>' | safe }}",
     "{{ 'a b' | urlencode }}",
-    "{{ 'text' | truncate(3) }}",
     "{{ 'abc' | list }} {{ 'abc' | first }} {{ 'cba' | sort }} {{ 'abc' | reverse }}",
     "{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ c.next() }}",
     "{% set j = joiner(', ') %}{{ j() }}a{{ j() }}b",

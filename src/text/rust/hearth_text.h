@@ -10,9 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#ifdef __cplusplus
 extern "C" {
-#endif
 
 /// Owned by the caller, who gives it to hearth_text_free_bytes.
 typedef struct {
@@ -42,7 +40,7 @@ hearth_tokenizer* hearth_tokenizer_new(const char* json, size_t json_size,
                                        hearth_text_error* error);
 void hearth_tokenizer_free(hearth_tokenizer* tokenizer);
 
-/// Adds no BOS and the like. Without `parse_special`, text that spells an added token is plain text.
+/// Adds no BOS and the like. Without `parse_special`, text that spells an added token is plain.
 bool hearth_tokenizer_encode(const hearth_tokenizer* tokenizer, const char* text, size_t text_size,
                              bool parse_special, hearth_text_ids* ids, hearth_text_error* error);
 
@@ -70,7 +68,7 @@ hearth_template* hearth_template_new(const char* name, size_t name_size, const c
                                      size_t special_tokens_json_size, hearth_text_error* error);
 void hearth_template_free(hearth_template* chat_template);
 
-/// What a template is rendered with; each part is JSON. Empty `tools` are None, empty `extra` is {}.
+/// What a template is rendered with; each part is JSON. Empty `tools` are None, `extra` is {}.
 typedef struct {
   const char* messages;
   size_t messages_size;
@@ -85,6 +83,4 @@ bool hearth_template_render(const hearth_template* chat_template,
                             const hearth_template_input* input, hearth_text_bytes* text,
                             hearth_text_error* error);
 
-#ifdef __cplusplus
 }  // extern "C"
-#endif

@@ -1,10 +1,10 @@
 //! What `transformers` adds to Jinja's environment, and the few of Jinja's own filters and tests
 //! that minijinja reads otherwise.
 
-use minijinja::value::{Kwargs, Rest, ValueKind};
+use minijinja::value::{Kwargs, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{filters, Environment, Error, ErrorKind, State, Value};
 
-use crate::{json, methods, python};
+use crate::{json, limits, methods, python};
 
 pub fn install(env: &mut Environment<'static>) {
     env.set_unknown_method_callback(methods::call);
@@ -18,8 +18,8 @@ pub fn install(env: &mut Environment<'static>) {
     });
     env.add_function("joiner", minijinja_contrib::globals::joiner);
     env.add_filter("tojson", tojson);
-    env.add_filter("truncate", minijinja_contrib::filters::truncate);
     env.add_filter("wordcount", minijinja_contrib::filters::wordcount);
+    env.add_filter("format", format);
     env.add_filter("int", int);
     env.add_filter("float", float);
     env.add_filter("items", items);
@@ -89,6 +89,11 @@ fn tojson(value: &Value, kwargs: Kwargs) -> Result<String, Error> {
     };
     kwargs.assert_all_used()?;
     json::dumps(value, &style)
+}
+
+fn format(state: &mut State, text: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    limits::check_format(text.as_str().unwrap_or_default())?;
+    filters::format(state, text, args)
 }
 
 /// Jinja's `int` and `float` give 0 for what is no number, where minijinja wants a default.

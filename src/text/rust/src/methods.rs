@@ -4,6 +4,7 @@
 use minijinja::value::{from_args, Kwargs, Tuple};
 use minijinja::{Error, ErrorKind, State, Value};
 
+use crate::limits;
 use crate::objects::List;
 use crate::python::is_space;
 
@@ -15,6 +16,9 @@ pub fn call(
     args: &[Value],
 ) -> Result<Value, Error> {
     if let Some(text) = value.as_str() {
+        if method == "format" {
+            limits::check_format(text)?;
+        }
         if let Some(result) = string_method(text, method, args)? {
             return Ok(result);
         }
