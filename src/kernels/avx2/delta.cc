@@ -88,10 +88,9 @@ void write_state(float* state, const float* k, int64_t key_dim, __m256 decay,
   }
 }
 
-/// Values that do not exist load as 0, and stay out of the state.
-__m256 delta_of(__m256 value, __m256 beta, __m256 decay, __m256 read, int64_t left) {
-  const __m256 delta = _mm256_mul_ps(beta, _mm256_fnmadd_ps(decay, read, value));
-  return _mm256_and_ps(delta, _mm256_castsi256_ps(lane_mask(left)));
+/// Columns that do not exist have values and states of 0, which stay 0.
+__m256 delta_of(__m256 value, __m256 beta, __m256 decay, __m256 read) {
+  return _mm256_mul_ps(beta, _mm256_fnmadd_ps(decay, read, value));
 }
 
 void run_block(const DeltaHead& head, int64_t block) {
@@ -107,9 +106,8 @@ void run_block(const DeltaHead& head, int64_t block) {
     const __m256 decay = _mm256_set1_ps(expf(head.log_decay[t * head.gate_stride]));
     const __m256 beta = _mm256_set1_ps(head.beta[t * head.gate_stride]);
     const Reads reads = read_state(state, k, q, head.key_dim);
-    const Columns delta = {
-        delta_of(load_floats(v, left), beta, decay, reads.key.low, left),
-        delta_of(load_floats(v + kLanes, right), beta, decay, reads.key.high, right)};
+    const Columns delta = {delta_of(load_floats(v, left), beta, decay, reads.key.low),
+                           delta_of(load_floats(v + kLanes, right), beta, decay, reads.key.high)};
     write_state(state, k, head.key_dim, decay, delta);
     const __m256 score = _mm256_set1_ps(dot(q, k, head.key_dim));
     store_floats(o, _mm256_fmadd_ps(score, delta.low, _mm256_mul_ps(decay, reads.query.low)), left);
