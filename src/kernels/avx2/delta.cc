@@ -1,5 +1,15 @@
-// The gated delta rule, one block of 16 value columns (two vectors) at a time; the form of the
-// update and the layout are those of avx512/delta.cc.
+// The gated delta rule, token by token.
+//
+//   state of one head: [block of 16 value columns][key_dim][16]
+//
+//   one block:  d = 0       [ 8 columns | 8 columns ]   two registers
+//               d = 1       [ 8 columns | 8 columns ]
+//               …                                       key_dim = 128: 8 KiB
+//
+// Columns do not depend on each other, so a block goes through all tokens while it sits in the
+// first-level cache. A token passes over it twice: it reads the old state for both k and q, since
+//   δ = β(v − decay·Sᵀk)     o = decay·Sᵀq + (q·k)·δ
+// and then writes decay·S + k⊗δ.
 #include <math.h>
 
 #include "kernels/avx2/kernels.h"
@@ -27,25 +37,43 @@ struct Reads {
   Columns query;  // Sᵀq
 };
 
-/// Both products with the old state; two chains each hide the latency of the additions.
+Columns add(const Columns& a, const Columns& b) {
+  return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
+}
+
+/// sum += row·factor
+HEARTH_INLINE void add_row(const Columns& row, float factor, Columns& sum) {
+  const __m256 f = _mm256_set1_ps(factor);
+  sum.low = _mm256_fmadd_ps(row.low, f, sum.low);
+  sum.high = _mm256_fmadd_ps(row.high, f, sum.high);
+}
+
+/// Both products with the old state. Even and odd rows have sums of their own: more independent
+/// additions at once.
 Reads read_state(const float* state, const float* k, const float* q, int64_t key_dim) {
-  const __m256 zero = _mm256_setzero_ps();
-  Columns key[2] = {{zero, zero}, {zero, zero}};
-  Columns query[2] = {{zero, zero}, {zero, zero}};
-  for (int64_t d = 0; d < key_dim; ++d) {
-    const __m256 low = _mm256_loadu_ps(state + d * kStateColumns);
-    const __m256 high = _mm256_loadu_ps(state + d * kStateColumns + kLanes);
-    const __m256 kd = _mm256_set1_ps(k[d]);
-    const __m256 qd = _mm256_set1_ps(q[d]);
-    key[d & 1].low = _mm256_fmadd_ps(low, kd, key[d & 1].low);
-    key[d & 1].high = _mm256_fmadd_ps(high, kd, key[d & 1].high);
-    query[d & 1].low = _mm256_fmadd_ps(low, qd, query[d & 1].low);
-    query[d & 1].high = _mm256_fmadd_ps(high, qd, query[d & 1].high);
-  }
-  const auto add = [](const Columns& a, const Columns& b) {
-    return Columns{_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
+  const Columns zero = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+  Columns even_key = zero;
+  Columns odd_key = zero;
+  Columns even_query = zero;
+  Columns odd_query = zero;
+  const auto row = [&](int64_t d) {
+    const float* values = state + d * kStateColumns;
+    return Columns{_mm256_loadu_ps(values), _mm256_loadu_ps(values + kLanes)};
   };
-  return {add(key[0], key[1]), add(query[0], query[1])};
+  int64_t d = 0;
+  for (; d + 2 <= key_dim; d += 2) {
+    const Columns even = row(d);
+    const Columns odd = row(d + 1);
+    add_row(even, k[d], even_key);
+    add_row(even, q[d], even_query);
+    add_row(odd, k[d + 1], odd_key);
+    add_row(odd, q[d + 1], odd_query);
+  }
+  if (d < key_dim) {
+    add_row(row(d), k[d], even_key);
+    add_row(row(d), q[d], even_query);
+  }
+  return {add(even_key, odd_key), add(even_query, odd_query)};
 }
 
 void write_state(float* state, const float* k, int64_t key_dim, __m256 decay,

@@ -202,7 +202,9 @@ HEARTH_INLINE void block_vectors(const BlockWork& work, int64_t v, Prefetcher& p
 
 template <int kBits, int M>
 void block_panel(const BlockWork& work, const uint32_t* ahead) {
-  constexpr int V = M == 1 ? 4 : M == 2 ? 2 : 1;
+  // As many accumulators as there are registers for; two vectors at least, a whole cache line of
+  // each word row: rows are a multiple of 4096 bytes apart and evict each other.
+  constexpr int V = M <= 2 ? 4 : 2;
   const int64_t vectors = (work.panel_rows + kLanes - 1) / kLanes;
   Prefetcher prefetcher{ahead, 0, vectors, work.matrix->rows};
   int64_t v = 0;
