@@ -1,9 +1,13 @@
 #include "os/worker_pool.h"
 
+#include <fmt/format.h>
 #include <pthread.h>
 #include <sched.h>
 
+#include <system_error>
+
 #include "base/check.h"
+#include "base/error.h"
 
 namespace hearth {
 namespace {
@@ -33,17 +37,27 @@ WorkerPool::WorkerPool(std::span<const int> processors, bool pin) {
   CHECK(!processors.empty());
   if (pin) pin_to(pthread_self(), processors[0]);
   for (size_t i = 1; i < processors.size(); ++i) {
-    threads_.emplace_back([this, i] { worker_main(static_cast<int>(i)); });
+    try {
+      threads_.emplace_back([this, i] { worker_main(static_cast<int>(i)); });
+    } catch (const std::system_error&) {
+      stop();
+      throw MemoryError(
+          fmt::format("the system refused to start thread {} of {}. Ask for fewer "
+                      "(-t), or raise the limits on threads and memory.",
+                      i + 1, processors.size()));
+    }
     if (pin) pin_to(threads_.back().native_handle(), processors[i]);
   }
 }
 
-WorkerPool::~WorkerPool() {
+void WorkerPool::stop() {
   stopping_.store(true, std::memory_order_relaxed);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
+
+WorkerPool::~WorkerPool() { stop(); }
 
 void WorkerPool::run(const Loop& loop) noexcept {
   if (loop.count <= 1 || threads_.empty()) {

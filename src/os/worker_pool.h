@@ -15,6 +15,7 @@ class WorkerPool {
  public:
   /// Starts one worker per listed processor; the calling thread is worker 0 and runs part of every
   /// loop. With `pin`, worker i stays on processors[i]. Pinning that the system refuses is skipped.
+  /// Throws MemoryError when the system refuses a thread.
   WorkerPool(std::span<const int> processors, bool pin);
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
@@ -40,6 +41,7 @@ class WorkerPool {
     int64_t count = 0;
   };
 
+  void stop();
   void run(const Loop& loop) noexcept;
   void work(int worker) noexcept;
   void worker_main(int worker) noexcept;

@@ -121,6 +121,20 @@ TEST(Generate, AFolderThatLacksAPartIsAnInvalidModel) {
   }
 }
 
+TEST(Generate, AContextThatDoesNotFitIsOutOfMemory) {
+  const TempFolder folder;
+  const fs::path copy = folder.path() / "model";
+  fs::copy(kModel, copy);
+  auto config = nlohmann::json::parse(testing::read_file(copy / "config.json"));
+  config["max_position_embeddings"] = 2'000'000'000;
+  fs::remove(copy / "config.json");
+  testing::write_file(copy / "config.json", config.dump());
+  const Outcome outcome = run({"generate", "-m", copy.string(), "-p", "Hello", "-n", "1900000000"});
+  EXPECT_EQ(outcome.exit_code, 4) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_NE(outcome.err.find("KV cache"), std::string::npos) << outcome.err;
+}
+
 TEST(Eval, WritesTheReferencesLogits) {
   const TempFolder folder;
   const std::string file = (folder.path() / "logits.npy").string();
