@@ -10,10 +10,12 @@ function(hearth_module name)
 endfunction()
 
 add_custom_target(asan_tests COMMENT "Test programs labelled asan")
+add_custom_target(tsan_tests COMMENT "Test programs labelled tsan")
 
 # hearth_test(NAME SOURCES a.cc … [LINK lib …] [LABELS label …] [TIMEOUT seconds])
 # A GoogleTest program, run as one ctest from the root of the source tree. Labels: `fast` (the
-# default), `asan` (./check runs it under the sanitizers, too), `long` (./check leaves it out).
+# default), `asan` and `tsan` (./check runs it under those sanitizers, too), `long` (./check leaves
+# it out).
 #
 # ctest calls the program skipped only when every case was and none failed: its regular expression
 # outranks the exit status. The report below build/PRESET/gtest/ has the truth case by case, and
@@ -34,7 +36,9 @@ function(hearth_test name)
     LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
     ENVIRONMENT "GTEST_OUTPUT=xml:${PROJECT_BINARY_DIR}/gtest/${name}.xml"
     SKIP_REGULAR_EXPRESSION "\\[  PASSED  \\] 0 tests\\.\n(\\[  SKIPPED \\][^\n]*\n)+$")
-  if("asan" IN_LIST ARG_LABELS)
-    add_dependencies(asan_tests ${name})
-  endif()
+  foreach(sanitizer asan tsan)
+    if("${sanitizer}" IN_LIST ARG_LABELS)
+      add_dependencies(${sanitizer}_tests ${name})
+    endif()
+  endforeach()
 endfunction()

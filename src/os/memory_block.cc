@@ -6,8 +6,15 @@
 #include <utility>
 
 #include "base/error.h"
+#include "os/topology.h"
 
 namespace hearth {
+namespace {
+
+/// From this size on, a block holds what all workers read (weights, caches).
+constexpr size_t kInterleavedBytes = size_t{64} << 20;
+
+}  // namespace
 
 MemoryBlock::MemoryBlock(size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
@@ -20,6 +27,7 @@ MemoryBlock::MemoryBlock(size_t bytes) : bytes_(bytes) {
   }
   data_ = data;
   madvise(data_, bytes_, MADV_HUGEPAGE);  // a wish; small pages work as well
+  if (bytes >= kInterleavedBytes) interleave_over_nodes(data_, bytes_);
 }
 
 MemoryBlock::MemoryBlock(MemoryBlock&& other) noexcept

@@ -101,15 +101,17 @@ void CpuBackend::reserve(const BackendLimits& limits) {
   expert_counts_.resize(sized(limits.experts));
   expert_cursor_.resize(sized(limits.experts));
   runs_.resize(sized(limits.experts + 1));
-  tiles_.resize(sized(slots));
+  inner_items_.reserve(
+      sized((limits.experts + 1) *
+            ((limits.expert_width + kMaxActivationBlock - 1) / kMaxActivationBlock)));
   workers_.resize(sized(pool_.size()));
   const int64_t heads = limits.attention.query_heads;
   const int64_t floats =
-      std::max({2 * kMaxTileTokens * kPanelRowsMax, heads * (limits.attention.head_dim + 2),
+      std::max({kMaxTileTokens * kPanelRowsMax, heads * (limits.attention.head_dim + 2),
                 delta_chunk_scratch(limits.delta.key_dim, limits.delta.value_dim)});
   for (WorkerScratch& worker : workers_) {
     worker.memory = MemoryBlock(sized(floats) * sizeof(float));
-    worker.gathered.reserve(std::max(limits.columns, limits.expert_width));
+    for (GatheredTile& tile : worker.gathered) tile.quantized.reserve(limits.hidden);
   }
 }
 
