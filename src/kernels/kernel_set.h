@@ -17,7 +17,7 @@
 namespace hearth {
 
 /// Most tokens of one ActivationTile, over all kernel sets.
-inline constexpr int kMaxTileTokens = 12;
+inline constexpr int kMaxTileTokens = 24;
 
 /// Columns of a DeltaNet state block: states are stored [value_dim/16][key_dim][16].
 inline constexpr int kStateColumns = 16;
