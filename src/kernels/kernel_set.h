@@ -81,7 +81,8 @@ struct DeltaHead {
   int64_t gate_stride = 0;
   int64_t tokens = 0;
   int64_t key_dim = 0;
-  int64_t columns = 0;  // value columns of this call, from the state's first block on
+  int64_t columns = 0;                // value columns of this call, from the state's first block on
+  const float* next_state = nullptr;  // the state that the next call works on, if known: a hint
 };
 
 enum class KvType : uint8_t { kF32, kBf16 };

@@ -8,6 +8,7 @@
 #include <functional>
 #include <vector>
 
+#include "os/memory_block.h"
 #include "tests/kernels/random.h"
 
 namespace hearth::kernel_check {
@@ -141,15 +142,27 @@ void bench_delta(const KernelSet& set, bool chunked) {
   constexpr int64_t kDim = 128;
   for (const int64_t tokens : {int64_t{1}, kDeltaChunk}) {
     if (chunked && tokens == 1) continue;
-    std::vector<float> state(kDim * kDim, 0.1f);
+    MemoryBlock state(kDim * kDim * sizeof(float));  // begins at a cache line, as states do
+    std::fill_n(state.as<float>(), kDim * kDim, 0.1f);
     std::vector<float> rows(static_cast<size_t>(kDim * tokens), 0.08f);
     std::vector<float> output(rows.size());
     std::vector<float> gates(static_cast<size_t>(tokens), -0.1f);
     std::vector<float> betas(gates.size(), 0.5f);
     std::vector<float> scratch(static_cast<size_t>(delta_chunk_scratch(kDim, kDim)));
-    const DeltaHead head{
-        state.data(), rows.data(),  rows.data(),  kDim, rows.data(), kDim, output.data(),
-        kDim,         gates.data(), betas.data(), 1,    tokens,      kDim, kDim};
+    const DeltaHead head{state.as<float>(),
+                         rows.data(),
+                         rows.data(),
+                         kDim,
+                         rows.data(),
+                         kDim,
+                         output.data(),
+                         kDim,
+                         gates.data(),
+                         betas.data(),
+                         1,
+                         tokens,
+                         kDim,
+                         kDim};
     const double seconds = time_of([&](int64_t) {
       if (chunked) set.delta_chunked(head, scratch.data());
       else set.delta_recurrent(head);
@@ -222,7 +235,10 @@ void run_bench(const KernelSet& set, std::string_view kernel) {
       for (const int tokens : counts) bench_product(set, shape, tokens, in_cache);
     }
   }
-  if (wanted("delta_recurrent")) bench_delta(set, false);
+  if (wanted("delta_recurrent")) {
+    bench_delta(set, false);
+    for (const int threads : {1, 2}) bench_gated_delta(set, threads);
+  }
   if (wanted("delta_chunked")) bench_delta(set, true);
   if (wanted("attend")) {
     for (const KvType type : {KvType::kF32, KvType::kBf16}) bench_attend(set, type);
