@@ -7,6 +7,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "backend/cpu/delta_scratch.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/half.h"
@@ -88,9 +89,6 @@ void CpuBackend::reserve(const BackendLimits& limits) {
   inputs_.reserve(tokens, limits.columns);
   inner_.reserve(slots, limits.expert_width);
   inner_values_ = MemoryBlock(sized(slots * limits.expert_width) * sizeof(float));
-  conv_ = MemoryBlock(sized(tokens * limits.delta.channels()) * sizeof(float));
-  decay_.resize(sized(tokens * limits.delta.value_heads));
-  beta_.resize(decay_.size());
   queries_ = MemoryBlock(sized(tokens * limits.attention.queries()) * sizeof(float));
   router_logits_.resize(sized(tokens * limits.experts));
   shared_logits_.resize(sized(tokens));
@@ -106,7 +104,7 @@ void CpuBackend::reserve(const BackendLimits& limits) {
   const int64_t heads = limits.attention.query_heads;
   const int64_t floats =
       std::max({2 * kMaxTileTokens * kPanelRowsMax, heads * (limits.attention.head_dim + 2),
-                delta_chunk_scratch(limits.delta.key_dim, limits.delta.value_dim)});
+                DeltaScratch::floats(limits.delta)});
   for (WorkerScratch& worker : workers_) {
     worker.memory = MemoryBlock(sized(floats) * sizeof(float));
     worker.gathered.reserve(std::max(limits.columns, limits.expert_width));

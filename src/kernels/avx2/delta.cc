@@ -116,7 +116,42 @@ void run_block(const DeltaHead& head, int64_t block) {
   }
 }
 
+/// log(1 + y) for y of [0, 1], small y included: 2·artanh z with z = y/(2 + y) ≤ 1/3, whose series
+/// is cut where a term is below 2e-9 of the first.
+__m256 log_one_plus(__m256 y) {
+  const __m256 z = _mm256_div_ps(y, _mm256_add_ps(_mm256_set1_ps(2.0f), y));
+  const __m256 square = _mm256_mul_ps(z, z);
+  constexpr float kTerms[] = {1.0f / 13, 1.0f / 11, 1.0f / 9, 1.0f / 7, 1.0f / 5, 1.0f / 3};
+  __m256 series = _mm256_set1_ps(1.0f / 15);
+  for (int i = 0; i < 6; ++i) {
+    series = _mm256_fmadd_ps(series, square, _mm256_set1_ps(kTerms[i]));
+  }
+  const __m256 twice = _mm256_add_ps(z, z);
+  return _mm256_fmadd_ps(_mm256_mul_ps(series, square), twice, twice);
+}
+
+/// Up to 8 values that are `stride` apart; the rest are 0.
+__m256 load_strided(const float* p, int64_t stride, int64_t left) {
+  alignas(32) float lanes[kLanes] = {};
+  for (int64_t i = 0; i < lanes_left(left); ++i) lanes[i] = p[i * stride];
+  return _mm256_load_ps(lanes);
+}
+
 }  // namespace
+
+void delta_gates(const DeltaGates& gates) {
+  const __m256 zero = _mm256_setzero_ps();
+  for (int64_t t = 0; t < gates.tokens; t += kLanes) {
+    const int64_t left = gates.tokens - t;
+    const __m256 a = load_strided(gates.a + t * gates.stride, gates.stride, left);
+    const __m256 b = load_strided(gates.b + t * gates.stride, gates.stride, left);
+    const __m256 x = _mm256_add_ps(a, _mm256_set1_ps(gates.bias));
+    const __m256 power = exp(_mm256_or_ps(_mm256_set1_ps(-0.0f), x));  // e^−|x|
+    const __m256 softplus = _mm256_add_ps(_mm256_max_ps(x, zero), log_one_plus(power));
+    store_floats(gates.log_decay + t, _mm256_mul_ps(_mm256_set1_ps(gates.rate), softplus), left);
+    store_floats(gates.beta + t, sigmoid(b), left);
+  }
+}
 
 void delta_recurrent(const DeltaHead& head) {
   for (int64_t block = 0; block * kStateColumns < head.columns; ++block) run_block(head, block);
