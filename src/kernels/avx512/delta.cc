@@ -143,6 +143,13 @@ HEARTH_INLINE void finish_reads(const DeltaHead& head, int64_t t, int64_t column
   }
 }
 
+/// Asks for a row of n values.
+void fetch_row(const float* row, int64_t n) {
+  for (int64_t i = 0; i < n; i += kLanes) {
+    _mm_prefetch(reinterpret_cast<const char*>(row + i), _MM_HINT_T0);
+  }
+}
+
 /// B blocks from the one at column `column` on, over the prepared tokens.
 template <int B>
 void run_blocks(const DeltaHead& head, int64_t first, int64_t tokens, const Prepared& prepared,
@@ -157,6 +164,10 @@ void run_blocks(const DeltaHead& head, int64_t first, int64_t tokens, const Prep
     finish_reads(head, first + t, column, prepared.decay[t], prepared.score[t], reads, update);
     sweep.k += head.qk_stride;
     sweep.q += head.qk_stride;
+    if (t + 2 < tokens) {
+      fetch_row(sweep.k + head.qk_stride, head.key_dim);
+      fetch_row(sweep.q + head.qk_stride, head.key_dim);
+    }
     run_sweep<B, Steps{.write = true, .read = true}>(sweep, head.key_dim, update, reads);
   }
   const int64_t last = tokens - 1;
