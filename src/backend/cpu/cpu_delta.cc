@@ -11,6 +11,11 @@
 namespace hearth {
 namespace {
 
+constexpr int64_t kLineFloats = 16;
+/// How far ahead of the norm its rows are asked for: they are too far apart for the processor to
+/// foresee the next one.
+constexpr int64_t kFetchedTokens = 8;
+
 /// Up to kDeltaChunk tokens of a segment, in one key head.
 struct KeyHeadChunk {
   const GatedDeltaTask& task;
@@ -33,10 +38,14 @@ struct KeyHeadChunk {
   }
 };
 
-/// Asks for the cache lines of a state's first blocks.
-void fetch_first_blocks(const DeltaGeometry& g, const float* state) {
-  const int64_t floats = std::min<int64_t>(2, g.state_blocks()) * g.key_dim * kStateColumns;
-  for (int64_t i = 0; i < floats; i += kStateColumns) __builtin_prefetch(state + i, 1);
+/// Asks for the cache lines of `count` floats that are going to be read.
+void fetch(const float* values, int64_t count) {
+  for (int64_t i = 0; i < count; i += kLineFloats) __builtin_prefetch(values + i, 0);
+}
+
+/// The same for those that are going to be written.
+void fetch_to_write(float* values, int64_t count) {
+  for (int64_t i = 0; i < count; i += kLineFloats) __builtin_prefetch(values + i, 1);
 }
 
 /// The rows of scratch: q, k and v convolved, then q and k of length 1, and q scaled.
@@ -108,6 +117,10 @@ void run_value_head(const KernelSet& kernels, const KeyHeadChunk& chunk, int64_t
   const float* z = chunk.projected() + 2 * g.key_dim + (g.group() + member) * g.value_dim;
   float* output = task.output + chunk.row * g.values() + head * g.value_dim;
   for (int64_t t = 0; t < chunk.tokens; ++t) {
+    if (t + kFetchedTokens < chunk.tokens) {
+      fetch(z + (t + kFetchedTokens) * g.projected(), g.value_dim);
+      fetch_to_write(output + (t + kFetchedTokens) * g.values(), g.value_dim);
+    }
     kernels.gated_rms_norm(scratch.mixed + t * g.value_dim, task.norm, z + t * g.projected(),
                            g.value_dim, g.norm_eps, output + t * g.values());
   }
@@ -120,7 +133,7 @@ void CpuBackend::delta_key_head(const GatedDeltaTask& task, const DeltaSegment& 
   const DeltaGeometry& g = task.geometry;
   KeyHeadChunk chunk{task, segment, DeltaScratch(g, scratch(worker)), key_head};
   // One token waits for its state; the kernel itself fetches the blocks that follow.
-  if (segment.rows.tokens == 1) fetch_first_blocks(g, chunk.state(0));
+  if (segment.rows.tokens == 1) fetch_to_write(chunk.state(0), 2 * g.key_dim * kStateColumns);
   for (int64_t first = 0; first < segment.rows.tokens; first += kDeltaChunk) {
     chunk.row = segment.rows.first_row + first;
     chunk.tokens = std::min(kDeltaChunk, segment.rows.tokens - first);
