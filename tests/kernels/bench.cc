@@ -26,19 +26,22 @@ double seconds_now() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
-/// The least seconds of one run(i), i counting up, over a few rounds.
+/// The least seconds of one run(i), i counting up, over a few rounds. Reading the clock takes as
+/// long as a small kernel: runs between two readings double until that does not matter.
 double time_of(const std::function<void(int64_t)>& run) {
   int64_t index = 0;
+  int64_t runs = 1;
   double best = 1e9;
-  for (int round = 0; round < 5; ++round) {
+  for (int rounds = 0; rounds < 5;) {
     const double start = seconds_now();
-    int64_t runs = 0;
-    double spent = 0;
-    for (; spent < 0.06 || runs < 3; ++runs) {
-      run(index++);
-      spent = seconds_now() - start;
+    for (int64_t i = 0; i < runs; ++i) run(index++);
+    const double spent = seconds_now() - start;
+    if (spent < 0.03) {
+      runs *= 2;
+      continue;
     }
     best = std::min(best, spent / static_cast<double>(runs));
+    ++rounds;
   }
   return best;
 }
@@ -204,7 +207,7 @@ void bench_elementwise(const KernelSet& set, std::string_view kernel) {
   std::vector<float> x(kHidden, 0.5f);
   const std::vector<float> weight(kHidden, 1.01f);
   std::vector<float> y(kHidden, 0.25f);
-  std::vector<int32_t> words(kHidden);
+  std::vector<int32_t> words(kHidden / 4 * kMaxTileTokens);
   std::vector<int32_t> sums(kHidden);
   const auto bench = [&](const char* name, double bytes, const std::function<void()>& run) {
     if (!kernel.empty() && kernel != name) return;
@@ -217,10 +220,12 @@ void bench_elementwise(const KernelSet& set, std::string_view kernel) {
     set.swiglu(y.data(), x.data(), kHidden);
   });
   bench("accumulate", 12, [&] { set.accumulate(x.data(), 1e-9f, kHidden, y.data()); });
-  bench("quantize_activations", 9, [&] {
-    set.quantize_activations(x.data(), kHidden, 128, QuantLayout::kW4KPacked, 1, words.data(),
-                             y.data(), sums.data());
-  });
+  for (const int64_t stride : {int64_t{1}, int64_t{kMaxTileTokens}}) {
+    bench("quantize_activations", 9, [&] {
+      set.quantize_activations(x.data(), kHidden, 128, QuantLayout::kW4KPacked, stride,
+                               words.data(), y.data(), sums.data());
+    });
+  }
 }
 
 }  // namespace
