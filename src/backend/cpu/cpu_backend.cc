@@ -49,13 +49,20 @@ bool fits_physical_cores(int threads) {
   return threads <= static_cast<int>(physical_cores().size());
 }
 
-float element(const QuantizedMatrix& matrix, int64_t index) {
+/// One row of a matrix that is not packed.
+void expand_row(const QuantizedMatrix& matrix, int64_t row, float* x) {
+  const int64_t first = row * matrix.cols;
+  const uint16_t* halves = static_cast<const uint16_t*>(matrix.weights) + first;
   switch (matrix.layout) {
     case QuantLayout::kBf16:
-      return bf16_to_float(static_cast<const uint16_t*>(matrix.weights)[index]);
+      for (int64_t i = 0; i < matrix.cols; ++i) x[i] = bf16_to_float(halves[i]);
+      break;
     case QuantLayout::kF16:
-      return f16_to_float(static_cast<const uint16_t*>(matrix.weights)[index]);
-    default: return static_cast<const float*>(matrix.weights)[index];
+      for (int64_t i = 0; i < matrix.cols; ++i) x[i] = f16_to_float(halves[i]);
+      break;
+    default:
+      std::memcpy(x, static_cast<const float*>(matrix.weights) + first,
+                  static_cast<size_t>(matrix.cols) * sizeof(float));
   }
 }
 
@@ -114,24 +121,24 @@ void CpuBackend::reserve(const BackendLimits& limits) {
 void CpuBackend::embed(const QuantizedMatrix& table, std::span<const int32_t> tokens,
                        float* x) noexcept {
   CHECK(!is_packed(table.layout));
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    const int64_t first = tokens[i] * table.cols;
-    float* row = x + static_cast<int64_t>(i) * table.cols;
-    for (int64_t c = 0; c < table.cols; ++c) row[c] = element(table, first + c);
-  }
+  pool_.parallel_for(static_cast<int64_t>(tokens.size()), [&](int64_t i, int) {
+    expand_row(table, tokens[static_cast<size_t>(i)], x + i * table.cols);
+  });
 }
 
 void CpuBackend::rope_angles(std::span<const int64_t> positions,
                              std::span<const float> inverse_frequencies, float scale,
                              float* cosines, float* sines) noexcept {
-  for (const int64_t position : positions) {
-    for (const float frequency : inverse_frequencies) {
+  const int64_t frequencies = static_cast<int64_t>(inverse_frequencies.size());
+  pool_.parallel_for(static_cast<int64_t>(positions.size()), [&](int64_t row, int) {
+    const float position = static_cast<float>(positions[static_cast<size_t>(row)]);
+    for (int64_t i = 0; i < frequencies; ++i) {
       // The product in float, as the reference forms it: at 262144 tokens its rounding shows.
-      const float angle = static_cast<float>(position) * frequency;
-      *cosines++ = scale * std::cos(angle);
-      *sines++ = scale * std::sin(angle);
+      const float angle = position * inverse_frequencies[static_cast<size_t>(i)];
+      cosines[row * frequencies + i] = scale * std::cos(angle);
+      sines[row * frequencies + i] = scale * std::sin(angle);
     }
-  }
+  });
 }
 
 void CpuBackend::rms_norm(const float* x, const float* weight, int64_t rows, int64_t columns,
