@@ -200,6 +200,7 @@ struct DeltaRun {
     result.tokens = tokens;
     result.key_dim = c.shape.key_dim;
     result.columns = end - begin;
+    result.next_state = state.data();
     return result;
   }
 };
