@@ -68,7 +68,8 @@ void prepare(const DeltaHead& head, int64_t first, int64_t tokens, Prepared& p) 
 struct Steps {
   bool write = false;  // applies a token
   bool read = false;   // sums up for the token after it
-  bool fetch = false;  // asks for the cache lines of blocks that are needed soon
+  int fetch_from = 0;  // asks for the cache lines of blocks that are needed soon, [from, to)
+  int fetch_to = 0;
 };
 
 template <int B>
@@ -92,7 +93,9 @@ HEARTH_INLINE void visit(const Sweep<B>& sweep, int64_t d, int i, const Update<B
   for (int b = 0; b < B; ++b) {
     const int64_t at = b * sweep.block_values + d * kStateColumns;
     __m512 row = _mm512_loadu_ps(sweep.state + at);
-    if (kSteps.fetch) _mm_prefetch(reinterpret_cast<const char*>(sweep.next + at), _MM_HINT_T0);
+    if (b >= kSteps.fetch_from && b < kSteps.fetch_to) {
+      _mm_prefetch(reinterpret_cast<const char*>(sweep.next + at), _MM_HINT_T0);
+    }
     if (kSteps.write) {
       row = _mm512_fmadd_ps(written, update.delta[b], _mm512_mul_ps(update.decay, row));
       _mm512_storeu_ps(sweep.state + at, row);
@@ -158,7 +161,7 @@ void run_blocks(const DeltaHead& head, int64_t first, int64_t tokens, const Prep
                  head.k + first * head.qk_stride, head.q + first * head.qk_stride, next};
   Reads<B> reads;
   Update<B> update;
-  if (next) run_sweep<B, Steps{.read = true, .fetch = true}>(sweep, head.key_dim, update, reads);
+  if (next) run_sweep<B, Steps{.read = true, .fetch_to = 1}>(sweep, head.key_dim, update, reads);
   else run_sweep<B, Steps{.read = true}>(sweep, head.key_dim, update, reads);
   for (int64_t t = 0; t + 1 < tokens; ++t) {
     finish_reads(head, first + t, column, prepared.decay[t], prepared.score[t], reads, update);
@@ -173,7 +176,10 @@ void run_blocks(const DeltaHead& head, int64_t first, int64_t tokens, const Prep
   const int64_t last = tokens - 1;
   finish_reads(head, first + last, column, prepared.decay[last], prepared.score[last], reads,
                update);
-  run_sweep<B, Steps{.write = true}>(sweep, head.key_dim, update, reads);
+  if (next)
+    run_sweep<B, Steps{.write = true, .fetch_from = 1, .fetch_to = B}>(sweep, head.key_dim, update,
+                                                                       reads);
+  else run_sweep<B, Steps{.write = true}>(sweep, head.key_dim, update, reads);
 }
 
 /// log(1 + y) for y of [0, 1], small y included: 2·artanh z with z = y/(2 + y) ≤ 1/3, whose series
