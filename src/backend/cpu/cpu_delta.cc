@@ -3,6 +3,7 @@
 // value heads, norm. It does so for a chunk of tokens at a time, whose intermediate values then
 // stay in the second-level cache. There is one loop, and one barrier, even for a single token.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "backend/cpu/cpu_backend.h"
@@ -48,26 +49,51 @@ void fetch_to_write(float* values, int64_t count) {
   for (int64_t i = 0; i < count; i += kLineFloats) __builtin_prefetch(values + i, 1);
 }
 
+/// The channels of the convolution that make a key head's q, k and v, and where they are in a group
+/// of qkvz.
+struct Channels {
+  int64_t from;
+  int64_t channel;
+  int64_t count;
+};
+
+std::array<Channels, 3> channels_of(const DeltaGeometry& g, int64_t key_head) {
+  const int64_t values = g.group() * g.value_dim;
+  return {{{0, key_head * g.key_dim, g.key_dim},
+           {g.key_dim, g.keys() + key_head * g.key_dim, g.key_dim},
+           {2 * g.key_dim, 2 * g.keys() + key_head * values, values}}};
+}
+
+/// What a single token waits for: weights and history of the convolution, and the first blocks of
+/// state. The kernel fetches the blocks after them.
+void fetch_single(const KeyHeadChunk& chunk) {
+  const DeltaGeometry& g = chunk.geometry();
+  for (const Channels& c : channels_of(g, chunk.key_head)) {
+    for (int j = 0; j < g.taps; ++j) {
+      fetch(chunk.task.conv_weights + j * g.channels() + c.channel, c.count);
+      if (j > 0) fetch_to_write(chunk.segment.conv + (j - 1) * g.channels() + c.channel, c.count);
+    }
+  }
+  fetch_to_write(chunk.state(0),
+                 std::min<int64_t>(2, g.state_blocks()) * g.key_dim * kStateColumns);
+}
+
 /// The rows of scratch: q, k and v convolved, then q and k of length 1, and q scaled.
 void convolve(const KernelSet& kernels, const KeyHeadChunk& chunk) {
   const DeltaGeometry& g = chunk.geometry();
   const DeltaScratch& scratch = chunk.scratch;
-  const auto run = [&](int64_t from, int64_t channel, int64_t channels) {
-    kernels.conv_silu({.input = chunk.projected() + from,
+  for (const Channels& c : channels_of(g, chunk.key_head)) {
+    kernels.conv_silu({.input = chunk.projected() + c.from,
                        .input_stride = g.projected(),
-                       .weights = chunk.task.conv_weights + channel,
+                       .weights = chunk.task.conv_weights + c.channel,
                        .weight_stride = g.channels(),
-                       .history = chunk.segment.conv + channel,
-                       .output = scratch.rows + from,
+                       .history = chunk.segment.conv + c.channel,
+                       .output = scratch.rows + c.from,
                        .output_stride = scratch.stride,
                        .tokens = chunk.tokens,
-                       .channels = channels,
+                       .channels = c.count,
                        .taps = g.taps});
-  };
-  const int64_t values = g.group() * g.value_dim;
-  run(0, chunk.key_head * g.key_dim, g.key_dim);
-  run(g.key_dim, g.keys() + chunk.key_head * g.key_dim, g.key_dim);
-  run(2 * g.key_dim, 2 * g.keys() + chunk.key_head * values, values);
+  }
   const float query_scale = 1.0f / std::sqrt(static_cast<float>(g.key_dim));
   for (int64_t t = 0; t < chunk.tokens; ++t) {
     float* q = scratch.rows + t * scratch.stride;
@@ -132,8 +158,7 @@ void CpuBackend::delta_key_head(const GatedDeltaTask& task, const DeltaSegment& 
                                 int64_t key_head, int worker) noexcept {
   const DeltaGeometry& g = task.geometry;
   KeyHeadChunk chunk{task, segment, DeltaScratch(g, scratch(worker)), key_head};
-  // One token waits for its state; the kernel itself fetches the blocks that follow.
-  if (segment.rows.tokens == 1) fetch_to_write(chunk.state(0), 2 * g.key_dim * kStateColumns);
+  if (segment.rows.tokens == 1) fetch_single(chunk);
   for (int64_t first = 0; first < segment.rows.tokens; first += kDeltaChunk) {
     chunk.row = segment.rows.first_row + first;
     chunk.tokens = std::min(kDeltaChunk, segment.rows.tokens - first);
