@@ -64,6 +64,19 @@ struct ConvRun {
   int taps = 0;
 };
 
+/// The gates of one value head of gated DeltaNet:
+///   β = sigmoid(b),  g = rate · softplus(a + bias)
+struct DeltaGates {
+  const float* a = nullptr;  // [tokens] rows of stride, one value each
+  const float* b = nullptr;
+  int64_t stride = 0;
+  float rate = 0;  // −exp(A_log)
+  float bias = 0;
+  int64_t tokens = 0;
+  float* log_decay = nullptr;  // [tokens], g
+  float* beta = nullptr;       // [tokens]
+};
+
 /// One value head's gated delta rule over a segment of tokens (spec: Gated DeltaNet, recurrence).
 /// q and k are normalised, q scaled by 1/√key_dim. Per token, with decay = e^g:
 ///   S ← decay·S;  δ = β(v − Sᵀk);  S ← S + k⊗δ;  o = Sᵀq
@@ -81,7 +94,8 @@ struct DeltaHead {
   int64_t gate_stride = 0;
   int64_t tokens = 0;
   int64_t key_dim = 0;
-  int64_t columns = 0;  // value columns of this call, from the state's first block on
+  int64_t columns = 0;                // value columns of this call, from the state's first block on
+  const float* next_state = nullptr;  // the state that the next call works on, if known: a hint
 };
 
 enum class KvType : uint8_t { kF32, kBf16 };
@@ -141,6 +155,7 @@ struct KernelSet {
   /// y += scale · x.
   void (*accumulate)(const float* x, float scale, int64_t n, float* y);
   void (*conv_silu)(const ConvRun& run);
+  void (*delta_gates)(const DeltaGates& gates);
   /// Token by token.
   void (*delta_recurrent)(const DeltaHead& head);
   /// In chunks of kDeltaChunk tokens (WY form): mathematically the same, other rounding.

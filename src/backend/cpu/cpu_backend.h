@@ -98,12 +98,8 @@ class CpuBackend final : public Backend {
   void linear_panel(const LinearTask& task, RowRange range, const float* x, int64_t tokens,
                     float* scratch) noexcept;
 
-  void delta_conv_head(const GatedDeltaTask& task, const DeltaSegment& segment,
-                       int64_t key_head) noexcept;
-  void delta_gates(const GatedDeltaTask& task, int64_t row) noexcept;
-  void delta_state(const GatedDeltaTask& task, const DeltaSegment& segment, int64_t head,
-                   int64_t block, int64_t blocks, int worker) noexcept;
-  void delta_norm(const GatedDeltaTask& task, int64_t row) noexcept;
+  void delta_key_head(const GatedDeltaTask& task, const DeltaSegment& segment, int64_t key_head,
+                      int worker) noexcept;
 
   void attention_inputs(const GatedAttentionTask& task, const AttentionSegment& segment,
                         int64_t token) noexcept;
@@ -132,10 +128,7 @@ class CpuBackend final : public Backend {
   MemoryBlock inner_values_;  // the same in float, [slots, expert_width]: the float path only
 
   // What vector kernels stream over begins at a cache line.
-  MemoryBlock conv_;          // [tokens, channels]: q | k | v
-  MemoryBlock queries_;       // [tokens, query_heads, head_dim]
-  std::vector<float> decay_;  // [tokens, value_heads]
-  std::vector<float> beta_;   // [tokens, value_heads]
+  MemoryBlock queries_;  // [tokens, query_heads, head_dim]
 
   // Routing. A slot is one (expert, token) pair; slots are grouped by expert, in increasing order
   // of expert and then token, the shared expert last.

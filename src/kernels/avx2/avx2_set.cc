@@ -21,6 +21,7 @@ void upgrade_to_avx2(KernelSet& set) {
   set.sigmoid_gate = avx2::sigmoid_gate;
   set.accumulate = avx2::accumulate;
   set.conv_silu = avx2::conv_silu;
+  set.delta_gates = avx2::delta_gates;
   set.delta_recurrent = avx2::delta_recurrent;
   set.attend = avx2::attend;
 }

@@ -21,6 +21,7 @@ void upgrade_to_avx512(KernelSet& set) {
   set.sigmoid_gate = avx512::sigmoid_gate;
   set.accumulate = avx512::accumulate;
   set.conv_silu = avx512::conv_silu;
+  set.delta_gates = avx512::delta_gates;
   set.delta_recurrent = avx512::delta_recurrent;
   set.attend = avx512::attend;
 }

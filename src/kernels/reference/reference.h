@@ -31,6 +31,7 @@ void swiglu(float* gate, const float* up, int64_t n);
 void sigmoid_gate(float* x, const float* gate, int64_t n);
 void accumulate(const float* x, float scale, int64_t n, float* y);
 void conv_silu(const ConvRun& run);
+void delta_gates(const DeltaGates& gates);
 void delta_recurrent(const DeltaHead& head);
 void delta_chunked(const DeltaHead& head, float* scratch);
 void attend(const AttentionBlock& block);

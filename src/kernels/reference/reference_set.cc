@@ -22,6 +22,7 @@ const KernelSet& reference_kernels() {
       .sigmoid_gate = reference::sigmoid_gate,
       .accumulate = reference::accumulate,
       .conv_silu = reference::conv_silu,
+      .delta_gates = reference::delta_gates,
       .delta_recurrent = reference::delta_recurrent,
       .delta_chunked = reference::delta_chunked,
       .attend = reference::attend,
