@@ -6,6 +6,7 @@ const KernelRung* kernel_ladder(int* count) {
 #if defined(__x86_64__)
   static constexpr KernelRung kRungs[] = {
       {"avx2", upgrade_to_avx2},
+      {"avxvnni", upgrade_to_avxvnni},
       {"avx512", upgrade_to_avx512},
   };
   *count = sizeof kRungs / sizeof kRungs[0];
