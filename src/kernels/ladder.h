@@ -21,5 +21,6 @@ const KernelRung* kernel_ladder(int* count);
 void upgrade_to_avx2(KernelSet& set);
 void upgrade_to_avxvnni(KernelSet& set);
 void upgrade_to_avx512(KernelSet& set);
+void upgrade_to_neon(KernelSet& set);
 
 }  // namespace hearth

@@ -4,6 +4,9 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace hearth {
@@ -43,6 +46,9 @@ CpuFeatures detect_cpu_features() {
                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");
   features.avx512_vnni = features.avx512 && __builtin_cpu_supports("avx512vnni");
+#elif defined(__aarch64__)
+  const unsigned long wanted = HWCAP_ASIMDDP | HWCAP_ASIMDHP | HWCAP_FPHP;
+  features.neon_dotprod = (getauxval(AT_HWCAP) & wanted) == wanted;
 #endif
   return features;
 }
@@ -52,6 +58,7 @@ bool cpu_can_run(std::string_view name) {
   if (name == "avx2") return features.avx2;
   if (name == "avxvnni") return features.avx_vnni;
   if (name == "avx512") return features.avx512_vnni;
+  if (name == "neon") return features.neon_dotprod;
   return false;
 }
 

@@ -147,6 +147,18 @@ void add_rows(Stream& s, const uint32_t* w, const uint32_t* ahead, const int32_t
   }
 }
 
+/// Asks for the words that no earlier ones could ask for: the first of a call's first panel.
+template <int kBits>
+void prefetch_first(const Stream& s) {
+  const int64_t word_rows = s.matrix->cols * kBits / 32;
+  for (int64_t r = 0; r < (word_rows < kRowsAhead ? word_rows : kRowsAhead); ++r) {
+    const uint32_t* row = s.weights + r * s.matrix->rows;
+    for (int64_t n = 0; n < s.rows; n += 2 * kLanes) {
+      _mm_prefetch(reinterpret_cast<const char*>(row + n), _MM_HINT_T0);
+    }
+  }
+}
+
 /// All inputs of a panel for token `token` of the tile.
 template <typename Arithmetic, int kBits>
 void stream_product(Stream& s, const ActivationTile& input, int token) {
@@ -409,14 +421,15 @@ void tile_tokens(const QuantizedMatrix& matrix, int64_t first_row, int64_t rows,
 }
 
 template <typename Arithmetic, int kBits>
-void one_token(const QuantizedMatrix& matrix, int64_t first_row, int64_t rows, bool last,
-               const ActivationTile& input, int token, float* y) {
+void one_token(const QuantizedMatrix& matrix, int64_t first_row, int64_t rows, bool first,
+               bool last, const ActivationTile& input, int token, float* y) {
   Stream s;
   s.matrix = &matrix;
   s.first_row = first_row;
   s.rows = rows;
   s.weights = static_cast<const uint32_t*>(matrix.weights) + first_row;
   s.next = last ? nullptr : s.weights + rows;
+  if (first) prefetch_first<kBits>(s);
   stream_product<Arithmetic, kBits>(s, input, token);
   for (int64_t v = 0; v < s.vectors(); ++v) {
     store_floats(y + v * kLanes, _mm256_load_ps(s.totals + v * kLanes), s.left(v));
@@ -435,7 +448,8 @@ void product_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_
       const int count = input.tokens * (i + 1) / tiles - token;
       float* y = output.values + token * output.stride + n - row_begin;
       if (count == 1) {
-        one_token<Arithmetic, kBits>(matrix, n, rows, n + rows >= row_end, input, token, y);
+        one_token<Arithmetic, kBits>(matrix, n, rows, n == row_begin, n + rows >= row_end, input,
+                                     token, y);
       } else {
         tile_tokens<Arithmetic, kBits>(matrix, n, rows, input, token, count, y, output.stride);
       }
