@@ -91,9 +91,8 @@ void gated_rms_norm(const float* x, const float* weight, const float* gate, int6
 
 void l2_normalize(const float* x, int64_t n, float scale, float* y) {
   const float factor = scale / sqrtf(sum_of_squares(x, n) + 1e-6f);
-  for_lanes(n, y, [&](int64_t i, int64_t left) {
-    return vmulq_n_f32(load_floats(x + i, left), factor);
-  });
+  for_lanes(n, y,
+            [&](int64_t i, int64_t left) { return vmulq_n_f32(load_floats(x + i, left), factor); });
 }
 
 void swiglu(float* gate, const float* up, int64_t n) {

@@ -91,7 +91,7 @@ template <int V, int M>
 HEARTH_INLINE void add_codes(const int8x16_t (&codes)[V], const int32_t* words,
                              int32x4_t (&acc)[V][M]) {
   int8x16_t x[(M + 3) / 4];
-  x[0] = load_tokens<M < 4 ? M : 4>(words);
+  x[0] = load_tokens < M < 4 ? M : 4 > (words);
   if constexpr (M > 4) x[1] = load_tokens<M - 4>(words + 4);
 #pragma GCC unroll 8
   for (int i = 0; i < V; ++i) add_tokens<0>(codes[i], x, acc[i]);
