@@ -37,8 +37,8 @@ constexpr int64_t kBlocksAhead = 2;
 /// Rows of w4 words whose products the 16-bit sums of some sets can hold; the rows that one token
 /// goes along at once.
 constexpr int64_t kRowsPerPart = 4;
-/// Word rows between those that one token computes and those that it prefetches: 32 KiB of a panel.
-constexpr int64_t kRowsAhead = 16;
+/// Word rows between those that one token computes and those that it prefetches: 16 KiB of a panel.
+constexpr int64_t kRowsAhead = 8;
 
 HEARTH_INLINE __m256i low_codes(__m256i words) {
   return _mm256_and_si256(words, _mm256_set1_epi8(0x0F));
@@ -78,34 +78,39 @@ struct Stream {
   }
 };
 
+/// A block's part of the inputs, of one token.
+struct StreamBlock {
+  int64_t group;
+  int32_t sum;  // of the activations
+  float scale;  // likewise
+};
+
+/// The start value of the sums of vector v.
 template <typename Arithmetic, int kBits>
-void start_stream(Stream& s, int64_t group, int32_t sum) {
+HEARTH_INLINE __m256i start_vector(const Stream& s, const StreamBlock& block, int64_t v) {
   constexpr int kCentre = kBits == 8 ? Arithmetic::kCentre8 : 0;
-  for (int64_t v = 0; v < s.vectors(); ++v) {
-    const __m256i factor =
-        start_factor(*s.matrix, kBits, group, s.first_row + v * kLanes, s.left(v), kCentre);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(s.sums + v * kLanes),
-                       _mm256_mullo_epi32(factor, _mm256_set1_epi32(sum)));
-  }
+  const __m256i factor =
+      start_factor(*s.matrix, kBits, block.group, s.first_row + v * kLanes, s.left(v), kCentre);
+  return _mm256_mullo_epi32(factor, _mm256_set1_epi32(block.sum));
 }
 
-void scale_stream(Stream& s, int64_t group, float scale) {
-  for (int64_t v = 0; v < s.vectors(); ++v) {
-    const __m256 scales =
-        load_scales(s.matrix->scales + group * s.matrix->rows + s.first_row + v * kLanes,
-                    s.matrix->scale_type, s.left(v));
-    const __m256i sums = _mm256_load_si256(reinterpret_cast<const __m256i*>(s.sums + v * kLanes));
-    float* totals = s.totals + v * kLanes;
-    _mm256_store_ps(totals, _mm256_fmadd_ps(_mm256_mul_ps(scales, _mm256_set1_ps(scale)),
-                                            _mm256_cvtepi32_ps(sums), _mm256_load_ps(totals)));
-  }
+/// totals += scale of the weights · scale of the activations · sum.
+HEARTH_INLINE void scale_vector(Stream& s, const StreamBlock& block, int64_t v, __m256i sum) {
+  const int64_t n = s.first_row + v * kLanes;
+  const __m256 scales = load_scales(s.matrix->scales + block.group * s.matrix->rows + n,
+                                    s.matrix->scale_type, s.left(v));
+  float* totals = s.totals + v * kLanes;
+  _mm256_store_ps(totals, _mm256_fmadd_ps(_mm256_mul_ps(scales, _mm256_set1_ps(block.scale)),
+                                          _mm256_cvtepi32_ps(sum), _mm256_load_ps(totals)));
 }
 
-/// Adds one vector of R word rows, which begin at w, to its sums.
-template <typename Arithmetic, int kBits, int R>
-HEARTH_INLINE void add_vector(const Stream& s, const uint32_t* w, int64_t left,
-                              const __m256i (&a)[R * 8 / kBits], int32_t* sums) {
-  __m256i sum = _mm256_load_si256(reinterpret_cast<const __m256i*>(sums));
+/// Adds vector v of R word rows, which begin at w. kFirst, kLast: of the block.
+template <typename Arithmetic, int kBits, int R, bool kFirst, bool kLast>
+HEARTH_INLINE void add_vector(Stream& s, const StreamBlock& block, const uint32_t* w, int64_t v,
+                              int64_t left, const __m256i (&a)[R * 8 / kBits]) {
+  auto* sums = reinterpret_cast<__m256i*>(s.sums + v * kLanes);
+  __m256i sum = kFirst ? start_vector<Arithmetic, kBits>(s, block, v) : _mm256_load_si256(sums);
+  w += v * kLanes;
   if constexpr (kBits == 4) {
     __m256i part = Arithmetic::begin(sum);
 #pragma GCC unroll 4
@@ -122,13 +127,16 @@ HEARTH_INLINE void add_vector(const Stream& s, const uint32_t* w, int64_t left,
       sum = Arithmetic::add_codes(sum, codes, a[r]);
     }
   }
-  _mm256_store_si256(reinterpret_cast<__m256i*>(sums), sum);
+  if constexpr (kLast) scale_vector(s, block, v, sum);
+  else _mm256_store_si256(sums, sum);
 }
 
-/// Adds R word rows; `words` are their activations.
-template <typename Arithmetic, int kBits, int R>
-void add_rows(Stream& s, const uint32_t* w, const uint32_t* ahead, const int32_t* words,
-              int64_t stride) {
+/// Adds R word rows from `row` on; `words` are their activations, `stride` apart.
+template <typename Arithmetic, int kBits, int R, bool kFirst, bool kLast>
+void add_rows(Stream& s, const StreamBlock& block, int64_t row, int64_t word_rows,
+              const int32_t* words, int64_t stride) {
+  const uint32_t* w = s.weights + row * s.matrix->rows;
+  const uint32_t* ahead = s.ahead(row, word_rows);
   __m256i a[R * 8 / kBits];
 #pragma GCC unroll 8
   for (int i = 0; i < R * 8 / kBits; ++i) a[i] = _mm256_set1_epi32(words[i * stride]);
@@ -139,13 +147,22 @@ void add_rows(Stream& s, const uint32_t* w, const uint32_t* ahead, const int32_t
       _mm_prefetch(reinterpret_cast<const char*>(ahead + r * s.matrix->rows + v * kLanes),
                    _MM_HINT_T0);
     }
-    add_vector<Arithmetic, kBits, R>(s, w + v * kLanes, kLanes, a, s.sums + v * kLanes);
-    add_vector<Arithmetic, kBits, R>(s, w + (v + 1) * kLanes, kLanes, a, s.sums + (v + 1) * kLanes);
+    add_vector<Arithmetic, kBits, R, kFirst, kLast>(s, block, w, v, kLanes, a);
+    add_vector<Arithmetic, kBits, R, kFirst, kLast>(s, block, w, v + 1, kLanes, a);
   }
   for (; v < s.vectors(); ++v) {
-    add_vector<Arithmetic, kBits, R>(s, w + v * kLanes, s.left(v), a, s.sums + v * kLanes);
+    add_vector<Arithmetic, kBits, R, kFirst, kLast>(s, block, w, v, s.left(v), a);
   }
 }
+
+using AddRows = void (*)(Stream& s, const StreamBlock& block, int64_t row, int64_t word_rows,
+                         const int32_t* words, int64_t stride);
+
+/// By whether the rows are a block's last, and its first.
+template <typename Arithmetic, int kBits, int R>
+constexpr AddRows kAddRows[2][2] = {
+    {add_rows<Arithmetic, kBits, R, false, false>, add_rows<Arithmetic, kBits, R, true, false>},
+    {add_rows<Arithmetic, kBits, R, false, true>, add_rows<Arithmetic, kBits, R, true, true>}};
 
 /// Asks for the words that no earlier ones could ask for: the first of a call's first panel.
 template <int kBits>
@@ -169,21 +186,20 @@ void stream_product(Stream& s, const ActivationTile& input, int token) {
     _mm256_store_ps(s.totals + v * kLanes, _mm256_setzero_ps());
   }
   for (int64_t b = 0; b < blocks; ++b) {
-    const int64_t group = b * input.block / s.matrix->group_size;
-    start_stream<Arithmetic, kBits>(s, group, input.sums[b * input.tokens + token]);
-    for (int64_t r = b * block_rows; r < (b + 1) * block_rows;) {
-      const uint32_t* w = s.weights + r * s.matrix->rows;
-      const uint32_t* ahead = s.ahead(r, blocks * block_rows);
-      const int32_t* words = input.words + r * row_words + token;
-      if (r + kRowsPerPart <= (b + 1) * block_rows) {
-        add_rows<Arithmetic, kBits, kRowsPerPart>(s, w, ahead, words, input.tokens);
-        r += kRowsPerPart;
-      } else {
-        add_rows<Arithmetic, kBits, 1>(s, w, ahead, words, input.tokens);
-        ++r;
-      }
+    const StreamBlock block{b * input.block / s.matrix->group_size,
+                            input.sums[b * input.tokens + token],
+                            input.scales[b * input.tokens + token]};
+    const int64_t begin = b * block_rows;
+    const int64_t end = begin + block_rows;
+    for (int64_t r = begin; r < end;) {
+      const bool whole = r + kRowsPerPart <= end;
+      const int64_t rows = whole ? kRowsPerPart : 1;
+      const auto& add =
+          whole ? kAddRows<Arithmetic, kBits, kRowsPerPart> : kAddRows<Arithmetic, kBits, 1>;
+      add[r + rows == end][r == begin](s, block, r, blocks * block_rows,
+                                       input.words + r * row_words + token, input.tokens);
+      r += rows;
     }
-    scale_stream(s, group, input.scales[b * input.tokens + token]);
   }
 }
 
