@@ -297,13 +297,14 @@ HEARTH_INLINE void add_w8_row(const uint32_t* w, const int32_t* a, const __m256i
   prefetcher.step<V>();
   __m256i row[V];
   load_row<kWhole>(w, mask, row);
+  typename Arithmetic::Codes codes[V];
 #pragma GCC unroll 4
-  for (int i = 0; i < V; ++i) {
-    const auto codes = Arithmetic::prepare(row[i]);
+  for (int i = 0; i < V; ++i) codes[i] = Arithmetic::prepare(row[i]);
 #pragma GCC unroll 8
-    for (int t = 0; t < M; ++t) {
-      acc[i][t] = Arithmetic::add_codes(acc[i][t], codes, _mm256_set1_epi32(a[t]));
-    }
+  for (int t = 0; t < M; ++t) {
+    const __m256i x = _mm256_set1_epi32(a[t]);
+#pragma GCC unroll 4
+    for (int i = 0; i < V; ++i) acc[i][t] = Arithmetic::add_codes(acc[i][t], codes[i], x);
   }
 }
 
@@ -361,6 +362,7 @@ HEARTH_INLINE void block_vectors(const BlockWork& work, int64_t v, Prefetcher& p
       a += kRowsPerPart * 2 * work.tokens;
     }
   } else {
+#pragma GCC unroll 4
     for (int64_t r = 0; r < work.word_rows; ++r) {
       add_w8_row<Arithmetic, kWhole>(w, a, mask, prefetcher, acc);
       w += work.matrix->rows;

@@ -9,7 +9,7 @@ namespace {
 
 struct Dpbusd {
   static constexpr int kCentre8 = 0;
-  static constexpr int kTileTokens = 6;
+  static constexpr int kTileTokens = 5;
 
   static HEARTH_INLINE __m256i begin(__m256i sum) { return sum; }
   static HEARTH_INLINE __m256i add(__m256i sum, __m256i codes, __m256i x) {
@@ -17,8 +17,9 @@ struct Dpbusd {
   }
   static HEARTH_INLINE __m256i end(__m256i sum, __m256i /*before*/) { return sum; }
 
-  static HEARTH_INLINE __m256i prepare(__m256i words) { return words; }
-  static HEARTH_INLINE __m256i add_codes(__m256i sum, __m256i codes, __m256i x) {
+  using Codes = __m256i;
+  static HEARTH_INLINE Codes prepare(__m256i words) { return words; }
+  static HEARTH_INLINE __m256i add_codes(__m256i sum, Codes codes, __m256i x) {
     return _mm256_dpbusd_avx_epi32(sum, codes, x);
   }
 };
@@ -38,7 +39,7 @@ void matmul_w8_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t ro
 
 void upgrade_to_avxvnni(KernelSet& set) {
   set.name = "avxvnni";
-  set.tile_tokens = 6;
+  set.tile_tokens = 5;
   set.matmul_w4_int8 = avxvnni::matmul_w4_int8;
   set.matmul_w8_int8 = avxvnni::matmul_w8_int8;
 }
