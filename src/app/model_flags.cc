@@ -12,8 +12,9 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
   command.add_option("-t,--threads", flags.threads, "Worker threads; 0: one per physical core")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  command.add_option("--isa", flags.kernel_set,
-                     "Kernel set: reference, avx2, avx512 (default: the best that runs here)");
+  command.add_option(
+      "--isa", flags.kernel_set,
+      "Kernel set: reference, avx2, avxvnni, avx512, neon (default: the best that runs here)");
   command.add_option("--delta", flags.delta_form, "Form of DeltaNet in prefill")
       ->check(CLI::IsMember({"recurrent", "chunked"}))
       ->capture_default_str();

@@ -3,10 +3,15 @@
 namespace hearth {
 
 const KernelRung* kernel_ladder(int* count) {
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
   static constexpr KernelRung kRungs[] = {
-      {"avx2", upgrade_to_avx2},
-      {"avx512", upgrade_to_avx512},
+#if defined(__x86_64__)
+    {"avx2", upgrade_to_avx2},
+    {"avxvnni", upgrade_to_avxvnni},
+    {"avx512", upgrade_to_avx512},
+#else
+    {"neon", upgrade_to_neon},
+#endif
   };
   *count = sizeof kRungs / sizeof kRungs[0];
   return kRungs;

@@ -73,7 +73,9 @@ std::vector<KernelSet> available_kernel_sets() {
   int rungs = 0;
   const KernelRung* ladder = kernel_ladder(&rungs);
   for (int i = 0; i < rungs; ++i) {
-    if (!cpu_can_run(ladder[i].name)) break;  // a rung stands on those below it
+    // A rung stands on the best set below it that runs here. A processor may lack one in between:
+    // those with AVX-512 need not have AVX-VNNI.
+    if (!cpu_can_run(ladder[i].name)) continue;
     sets.push_back(sets.back());
     ladder[i].upgrade(sets.back());
   }
