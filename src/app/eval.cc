@@ -98,6 +98,7 @@ struct Evaluation {
   std::vector<double> log_probabilities{};  // of tokens 1 and on
   double seconds = 0;
   uint64_t hash = 0;
+  std::string precision{};  // precision_text
 
   double perplexity() const {
     double sum = 0;
@@ -128,6 +129,7 @@ Evaluation evaluate(const EvalOptions& options, const Model& model) {
     if (writer) writer->append(logits);
   });
   result.seconds = clock.seconds();
+  result.precision = precision_text(model);
   if (writer) writer->close();
   return result;
 }
@@ -136,6 +138,7 @@ void print_json(const Evaluation& result) {
   Json json = {{"tokens", result.tokens},
                {"log_probabilities", result.log_probabilities},
                {"seconds", result.seconds},
+               {"weights", result.precision},
                {"logits_hash", fmt::format("{:016x}", result.hash)}};
   if (!result.log_probabilities.empty()) json["perplexity"] = result.perplexity();
   fmt::print("{}\n", json.dump(2));
@@ -154,9 +157,10 @@ void run_eval(const EvalOptions& options) {
     fmt::print("{:>8} {:>8} {:>12.6f}\n", i + 1, result.tokens[i + 1], result.log_probabilities[i]);
   }
   if (!result.log_probabilities.empty()) fmt::print("perplexity {:.6f}\n", result.perplexity());
-  fmt::print(stderr, "{} | {} tokens in {:.2f} s, {:.1f} tokens/s | logits {:016x}\n",
+  fmt::print(stderr, "{} | {} tokens in {:.2f} s, {:.1f} tokens/s | weights {} | logits {:016x}\n",
              loaded.backend->description(), result.tokens.size(), result.seconds,
-             static_cast<double>(result.tokens.size()) / result.seconds, result.hash);
+             static_cast<double>(result.tokens.size()) / result.seconds, result.precision,
+             result.hash);
 }
 
 }  // namespace

@@ -52,6 +52,7 @@ struct Statistics {
   double decode_gigabytes_per_s = 0;
   uint64_t logits_hash = 0;  // of the last step
   std::string stop;          // "eos" or "length"
+  std::string precision;     // precision_text
 
   double prefill_rate() const { return static_cast<double>(prompt_tokens) / prefill_seconds; }
   double decode_rate() const {
@@ -128,7 +129,8 @@ Statistics generate(const GenerateOptions& options, const Emit& emit) {
   StreamDecoder decoder(tokenizer, true);
   Statistics statistics{.load_seconds = loaded.load_seconds,
                         .prompt_tokens = static_cast<int64_t>(prompt.size()),
-                        .stop = "length"};
+                        .stop = "length",
+                        .precision = precision_text(model)};
   const Stopwatch prefill;
   std::span<const float> logits = runner.feed(prompt);
   statistics.prefill_seconds = prefill.seconds();
@@ -159,10 +161,10 @@ void print_statistics(const Statistics& s) {
   fmt::print(stderr,
              "load {:.2f} s, first token after {:.2f} s | prompt: {} tokens, {:.1f} tokens/s | "
              "answer: {} tokens, {:.1f} tokens/s, {:.1f} GB/s | memory beside the mapping: {:.0f} "
-             "MB | logits {:016x}\n",
+             "MB | weights {} | logits {:016x}\n",
              s.load_seconds, s.first_token_seconds, s.prompt_tokens, s.prefill_rate(),
              s.generated_tokens, s.decode_rate(), s.decode_gigabytes_per_s,
-             static_cast<double>(anonymous_memory_bytes()) / 1e6, s.logits_hash);
+             static_cast<double>(anonymous_memory_bytes()) / 1e6, s.precision, s.logits_hash);
 }
 
 Json statistics_json(const Statistics& s) {
@@ -174,6 +176,7 @@ Json statistics_json(const Statistics& s) {
           {"decode_tokens_per_s", s.decode_rate()},
           {"decode_gigabytes_per_s", s.decode_gigabytes_per_s},
           {"anonymous_memory_bytes", anonymous_memory_bytes()},
+          {"weights", s.precision},
           {"logits_hash", fmt::format("{:016x}", s.logits_hash)}};
 }
 

@@ -1,5 +1,7 @@
 #include "app/model_flags.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <bit>
 
@@ -19,6 +21,14 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
       ->capture_default_str();
   command.add_flag("--exact", flags.exact,
                    "Float activations and a float KV cache: slow, for comparisons");
+  command
+      .add_option("--head", flags.head, "Head: as the checkpoint has it (bf16), or in 8 bits (w8)")
+      ->check(CLI::IsMember({"bf16", "w8"}))
+      ->capture_default_str();
+  command
+      .add_option("--dense", flags.dense, "Dense projections: as in the checkpoint, or in 4 bits")
+      ->check(CLI::IsMember({"checkpoint", "w4"}))
+      ->capture_default_str();
   command.add_option("--chunk", flags.chunk_tokens, "Most prompt tokens of one forward pass")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
@@ -31,10 +41,26 @@ LoadedModel load_model(const ModelFlags& flags) {
       CpuOptions{.threads = flags.threads, .kernel_set = flags.kernel_set});
   const DeltaForm form =
       flags.delta_form == "chunked" ? DeltaForm::kChunked : DeltaForm::kRecurrent;
-  loaded.model = std::make_unique<Model>(flags.folder, *loaded.backend,
-                                         ModelOptions{.exact = flags.exact, .delta_form = form});
+  loaded.model = std::make_unique<Model>(
+      flags.folder, *loaded.backend,
+      ModelOptions{.exact = flags.exact,
+                   .delta_form = form,
+                   .head = flags.head == "w8" ? HeadBits::k8 : HeadBits::kCheckpoint,
+                   .dense = flags.dense == "w4" ? DenseBits::k4 : DenseBits::kCheckpoint});
   loaded.load_seconds = clock.seconds();
   return loaded;
+}
+
+std::string precision_text(const Model& model) {
+  std::string text;
+  const auto add = [&](const char* name, const RequantisationReport& report) {
+    if (report.matrices == 0) return;
+    text += fmt::format("{}{} ({:.1f} % RMS error)", text.empty() ? "" : ", ", name,
+                        100 * report.relative_rms());
+  };
+  add("head w8", model.requantised().head());
+  add("dense w4", model.requantised().dense());
+  return text.empty() ? "as in the checkpoint" : text;
 }
 
 uint64_t logits_hash(std::span<const float> logits) {

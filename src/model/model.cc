@@ -61,6 +61,7 @@ Model::Model(const std::filesystem::path& directory, Backend& backend, const Mod
   const QuantizationConfig quantization = load_quantization_config(directory);
   checkpoint_.emplace(directory);
   weights_ = find_family(*checkpoint_, config_).load(*checkpoint_, config_, quantization, backend);
+  requantised_ = RequantisedCopies(weights_, options_.head, options_.dense, backend);
   state_shape_ = state_shape_of(config_, options_);
   RopeFrequencies rope = rope_frequencies(config_);
   inverse_frequencies_ = std::move(rope.inverse);
@@ -73,6 +74,7 @@ Model::Model(ModelConfig config, ModelWeights weights, Backend& backend,
       options_(options),
       backend_(&backend),
       weights_(std::move(weights)),
+      requantised_(weights_, options.head, options.dense, backend),
       state_shape_(state_shape_of(config_, options_)) {
   RopeFrequencies rope = rope_frequencies(config_);
   inverse_frequencies_ = std::move(rope.inverse);

@@ -11,6 +11,7 @@
 #include "backend/backend.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/model_config.h"
+#include "model/requantise.h"
 #include "model/sequence_state.h"
 #include "model/weights.h"
 
@@ -20,6 +21,8 @@ struct ModelOptions {
   /// Float activations and a float KV cache everywhere: slow, for comparison with the reference.
   bool exact = false;
   DeltaForm delta_form = DeltaForm::kRecurrent;
+  HeadBits head = HeadBits::kCheckpoint;
+  DenseBits dense = DenseBits::kCheckpoint;
 };
 
 /// The next tokens of one sequence.
@@ -95,6 +98,9 @@ class Model {
   const StateShape& state_shape() const { return state_shape_; }
   Backend& backend() const { return *backend_; }
 
+  /// What was re-quantised when the model was loaded.
+  const RequantisedCopies& requantised() const { return requantised_; }
+
   /// Bytes of weights that one decoded token reads, with scales and the embedding row.
   size_t bytes_per_token() const;
 
@@ -113,6 +119,7 @@ class Model {
   ModelOptions options_;
   Backend* backend_;
   ModelWeights weights_;
+  RequantisedCopies requantised_;
   StateShape state_shape_;
   std::vector<float> inverse_frequencies_;  // [rotary_dim/2]
   float rope_scale_ = 1.0f;
