@@ -50,14 +50,16 @@ int largest_bits(const float* values) {
 
 float rounded_scale(float scale) { return bf16_to_float(float_to_bf16(scale)); }
 
-/// Codes round(value / scale) in [−limit − 1, limit], kept as floats.
-void round_codes(const float* values, float scale, float limit, float* codes) {
+/// Codes round(value / scale) in [−limit − 1, limit], kept as floats. They are cut off as integers,
+/// which baseline instructions compare without regard to NaN.
+void round_codes(const float* values, float scale, int limit, float* codes) {
   const float inverse = 1.0f / scale;
   for (int64_t k = 0; k < kRequantisedGroup; ++k) {
-    float scaled = values[k] * inverse;
-    scaled = scaled > limit ? limit : scaled;
-    scaled = scaled < -limit - 1 ? -limit - 1 : scaled;
-    codes[k] = (scaled + kRoundingBias) - kRoundingBias;
+    int code = std::bit_cast<int>(values[k] * inverse + kRoundingBias) -
+               std::bit_cast<int>(kRoundingBias);
+    code = code > limit ? limit : code;
+    code = code < -limit - 1 ? -limit - 1 : code;
+    codes[k] = static_cast<float>(code);
   }
 }
 
@@ -96,7 +98,7 @@ struct GroupCode {
 /// third of a step.
 void encode_8_bits(const float* values, float largest, GroupCode& best) {
   best.scale = rounded_scale(largest / 127.0f);
-  round_codes(values, best.scale, 127.0f, best.codes);
+  round_codes(values, best.scale, 127, best.codes);
   best.error = squared_error(values, best.codes, best.scale);
 }
 
@@ -110,7 +112,7 @@ void encode_4_bits(const float* values, float largest, GroupCode& best) {
   best.error = INFINITY;
   for (const float share : kShares) {
     for (const float sign : {1.0f, -1.0f}) {
-      round_codes(values, sign * share * largest / 8.0f, 7.0f, trial.codes);
+      round_codes(values, sign * share * largest / 8.0f, 7, trial.codes);
       const float size = dot(trial.codes, trial.codes);
       if (size == 0) continue;
       trial.scale = rounded_scale(dot(values, trial.codes) / size);
