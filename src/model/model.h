@@ -11,6 +11,7 @@
 #include "backend/backend.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/model_config.h"
+#include "model/model_files.h"
 #include "model/requantise.h"
 #include "model/sequence_state.h"
 #include "model/weights.h"
@@ -24,6 +25,13 @@ struct ModelOptions {
   HeadBits head = HeadBits::kCheckpoint;
   DenseBits dense = DenseBits::kCheckpoint;
 };
+
+/// The sizes of what a model of this config takes.
+StateShape state_shape_of(const ModelConfig& config, const ModelOptions& options);
+BackendLimits backend_limits(const ModelConfig& config, const StateShape& shape, int64_t tokens);
+/// The size of a Workspace's buffers.
+size_t workspace_bytes(const ModelConfig& config, const StateShape& shape, int64_t max_tokens,
+                       int64_t max_logit_rows);
 
 /// The next tokens of one sequence.
 struct Segment {
@@ -85,6 +93,9 @@ class Model {
  public:
   /// Maps and reads the folder. The backend must outlive the model. Throws LoadError.
   Model(const std::filesystem::path& directory, Backend& backend, const ModelOptions& options);
+  /// A model over files that are opened, and perhaps resident, already. Throws LoadError and
+  /// MemoryError.
+  Model(ModelFiles files, Backend& backend, const ModelOptions& options);
   /// A model over given weights, e.g. made in memory.
   Model(ModelConfig config, ModelWeights weights, Backend& backend, const ModelOptions& options);
 
@@ -93,6 +104,8 @@ class Model {
     return checkpoint_ ? checkpoint_->directory() : std::filesystem::path();
   }
   const ModelConfig& config() const { return config_; }
+  /// What is read of the mapped files; empty when they are resident.
+  const std::vector<std::span<const std::byte>>& mapped_ranges() const { return mapped_ranges_; }
   const ModelWeights& weights() const { return weights_; }
   const ModelOptions& options() const { return options_; }
   const StateShape& state_shape() const { return state_shape_; }
@@ -112,9 +125,8 @@ class Model {
   friend class ForwardPass;
   friend class Workspace;
 
-  BackendLimits limits(int64_t tokens) const;
-
   std::optional<Checkpoint> checkpoint_;  // none for a model made in memory
+  std::vector<std::span<const std::byte>> mapped_ranges_;
   ModelConfig config_;
   ModelOptions options_;
   Backend* backend_;

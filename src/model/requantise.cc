@@ -1,5 +1,6 @@
 #include "model/requantise.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -55,8 +56,8 @@ float rounded_scale(float scale) { return bf16_to_float(float_to_bf16(scale)); }
 void round_codes(const float* values, float scale, int limit, float* codes) {
   const float inverse = 1.0f / scale;
   for (int64_t k = 0; k < kRequantisedGroup; ++k) {
-    int code = std::bit_cast<int>(values[k] * inverse + kRoundingBias) -
-               std::bit_cast<int>(kRoundingBias);
+    int code =
+        std::bit_cast<int>(values[k] * inverse + kRoundingBias) - std::bit_cast<int>(kRoundingBias);
     code = code > limit ? limit : code;
     code = code < -limit - 1 ? -limit - 1 : code;
     codes[k] = static_cast<float>(code);
@@ -274,32 +275,49 @@ size_t word_bytes(int64_t rows, int64_t cols, int bits) {
   return static_cast<size_t>(rows * cols * bits / 8);
 }
 
+/// Bytes of a matrix's copy of `bits`; 0 when the matrix would stay.
+size_t copy_bytes(const QuantizedMatrix& matrix, int bits) {
+  const int64_t group = group_of(matrix.cols);
+  if (weight_bits(matrix.layout) <= bits || group == 0) return 0;
+  return word_bytes(matrix.rows, matrix.cols, bits) +
+         static_cast<size_t>(matrix.cols / group * matrix.rows) * sizeof(uint16_t);
+}
+
+/// Calls visit(matrix, bits) for each matrix that is to have so many bits.
+template <typename Weights, typename Visit>
+void visit_targets(Weights& weights, HeadBits head, DenseBits dense, const Visit& visit) {
+  if (head == HeadBits::k8) visit(weights.head, 8);
+  if (dense == DenseBits::kCheckpoint) return;
+  for (auto& layer : weights.layers) {
+    auto& delta = layer.delta;
+    auto& attention = layer.attention;
+    auto& shared = layer.moe.shared;
+    for (auto* matrix :
+         {&delta.qkvz, &delta.out, &attention.query_gate, &attention.key, &attention.value,
+          &attention.out, &shared.gate, &shared.up, &shared.down}) {
+      if (matrix->weights) visit(*matrix, 4);
+    }
+  }
+}
+
 }  // namespace
 
 double RequantisationReport::relative_rms() const {
   return squared_size > 0 ? std::sqrt(squared_error / squared_size) : 0.0;
 }
 
-size_t requantised_bytes(int64_t rows, int64_t cols, int old_bits, int bits) {
-  const int64_t group = group_of(cols);
-  if (old_bits <= bits || group == 0) return 0;
-  return word_bytes(rows, cols, bits) + static_cast<size_t>(cols / group * rows) * sizeof(uint16_t);
+size_t planned_copies(const ModelWeights& weights, HeadBits head, DenseBits dense) {
+  size_t sum = 0;
+  visit_targets(weights, head, dense,
+                [&](const QuantizedMatrix& matrix, int bits) { sum += copy_bytes(matrix, bits); });
+  return sum;
 }
 
 RequantisedCopies::RequantisedCopies(ModelWeights& weights, HeadBits head, DenseBits dense,
                                      Backend& backend) {
-  if (head == HeadBits::k8) replace(weights.head, 8, backend, head_);
-  if (dense == DenseBits::kCheckpoint) return;
-  for (LayerWeights& layer : weights.layers) {
-    GatedDeltaWeights& delta = layer.delta;
-    GatedAttentionWeights& attention = layer.attention;
-    ExpertWeights& shared = layer.moe.shared;
-    for (QuantizedMatrix* matrix :
-         {&delta.qkvz, &delta.out, &attention.query_gate, &attention.key, &attention.value,
-          &attention.out, &shared.gate, &shared.up, &shared.down}) {
-      if (matrix->weights) replace(*matrix, 4, backend, dense_);
-    }
-  }
+  visit_targets(weights, head, dense, [&](QuantizedMatrix& matrix, int bits) {
+    replace(matrix, bits, backend, bits == 8 ? head_ : dense_);
+  });
 }
 
 size_t RequantisedCopies::bytes() const {
@@ -310,8 +328,7 @@ size_t RequantisedCopies::bytes() const {
 
 void RequantisedCopies::replace(QuantizedMatrix& matrix, int bits, Backend& backend,
                                 RequantisationReport& report) {
-  const size_t bytes =
-      requantised_bytes(matrix.rows, matrix.cols, weight_bits(matrix.layout), bits);
+  const size_t bytes = copy_bytes(matrix, bits);
   if (bytes == 0) return;
   MemoryBlock& memory = blocks_.emplace_back(bytes);
   uint32_t* words = memory.as<uint32_t>();

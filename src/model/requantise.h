@@ -53,8 +53,7 @@ class RequantisedCopies {
   RequantisationReport dense_;
 };
 
-/// Bytes of the K-packed copy of `bits` that RequantisedCopies would make of a matrix that has
-/// `old_bits` a weight now; 0 when the matrix would stay.
-size_t requantised_bytes(int64_t rows, int64_t cols, int old_bits, int bits);
+/// The bytes of the copies that RequantisedCopies would make.
+size_t planned_copies(const ModelWeights& weights, HeadBits head, DenseBits dense);
 
 }  // namespace hearth
