@@ -175,7 +175,7 @@ Statistics generate(const GenerateOptions& options, const Emit& emit) {
 void print_statistics(const Statistics& s) {
   fmt::print(stderr,
              "load {:.2f} s, first token after {:.2f} s | prompt: {} tokens, {:.1f} tokens/s | "
-             "answer: {} tokens, {:.1f} tokens/s, {:.1f} GB/s | memory beside the mapping: {:.0f} "
+             "answer: {} tokens, {:.1f} tokens/s, {:.1f} GB/s | anonymous memory {:.0f} "
              "MB | {} | weights {} | logits {:016x}\n",
              s.load_seconds, s.first_token_seconds, s.prompt_tokens, s.prefill_rate(),
              s.generated_tokens, s.decode_rate(), s.decode_gigabytes_per_s,
