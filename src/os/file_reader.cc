@@ -25,10 +25,9 @@ namespace hearth {
 namespace {
 
 constexpr uint64_t kChunkBytes = uint64_t{4} << 20;
-constexpr unsigned kRingDepth = 16;    // chunks under way at once
-constexpr size_t kDirectThreads = 8;   // they wait for the disk, not for a processor
-constexpr int kCacheSamples = 256;     // pages of a range that cached_share looks at
-constexpr double kMostlyCached = 0.9;  // from here on, copying beats reading again
+constexpr unsigned kRingDepth = 16;   // chunks under way at once
+constexpr size_t kDirectThreads = 8;  // they wait for the disk, not for a processor
+constexpr int kCacheSamples = 256;    // pages of a range that cached_share looks at
 constexpr auto kProgressInterval = std::chrono::milliseconds(100);
 
 uint64_t aligned(uint64_t bytes) {
@@ -197,10 +196,6 @@ void read_with_threads(const ReadPlan& plan, bool direct,
   if (error) std::rethrow_exception(error);
 }
 
-ReadMethod choose(std::span<const FileRange> ranges) {
-  return cached_share(ranges) >= kMostlyCached ? ReadMethod::kBuffered : ReadMethod::kIoUring;
-}
-
 }  // namespace
 
 std::string_view read_method_name(ReadMethod method) {
@@ -215,7 +210,7 @@ std::string_view read_method_name(ReadMethod method) {
 ReadReport read_ranges(std::span<const FileRange> ranges, std::optional<ReadMethod> method,
                        const std::function<void(uint64_t done)>& progress) {
   const Stopwatch clock;
-  ReadReport report{.method = method ? *method : choose(ranges)};
+  ReadReport report{.method = method.value_or(ReadMethod::kIoUring)};
   for (const FileRange& range : ranges) report.bytes += range.bytes;
   const ReadPlan plan(ranges, report.method != ReadMethod::kBuffered);
   if (!plan.direct_works()) report.method = ReadMethod::kBuffered;

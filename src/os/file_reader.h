@@ -39,8 +39,9 @@ struct ReadReport {
   double seconds = 0;
 };
 
-/// Reads every range whole. Without a method: buffered when most of the files is in the page cache,
-/// else the first of the others that works here; a given method falls back in the same order.
+/// Reads every range whole, by the method or, where it does not work, by the next one in the order
+/// above. Without a method: the first. Direct reads leave the page cache as it is, so that the bytes
+/// are not in memory twice.
 /// `progress` is called now and then, with the bytes read so far, on the calling thread.
 /// Throws LoadError naming the file and the offset when a file ends early or cannot be read.
 ReadReport read_ranges(std::span<const FileRange> ranges, std::optional<ReadMethod> method,
