@@ -23,6 +23,8 @@ void upgrade_to_avx2(KernelSet& set) {
   set.conv_silu = avx2::conv_silu;
   set.delta_recurrent = avx2::delta_recurrent;
   set.attend = avx2::attend;
+  set.int8_probe = avx2::int8_probe;
+  set.bf16_probe = avx2::bf16_probe;
 }
 
 }  // namespace hearth

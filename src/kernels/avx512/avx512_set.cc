@@ -23,6 +23,8 @@ void upgrade_to_avx512(KernelSet& set) {
   set.conv_silu = avx512::conv_silu;
   set.delta_recurrent = avx512::delta_recurrent;
   set.attend = avx512::attend;
+  set.int8_probe = avx512::int8_probe;
+  set.bf16_probe = avx512::bf16_probe;
 }
 
 }  // namespace hearth
