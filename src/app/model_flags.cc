@@ -24,14 +24,18 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
       ->capture_default_str();
 }
 
-LoadedModel load_model(const ModelFlags& flags) {
+LoadedModel load_model(const ModelFlags& flags, Profile profile) {
   const Stopwatch clock;
   LoadedModel loaded;
   loaded.backend = std::make_unique<CpuBackend>(
       CpuOptions{.threads = flags.threads, .kernel_set = flags.kernel_set});
+  if (profile == Profile::kYes) {
+    loaded.profile = std::make_unique<ProfilingBackend>(*loaded.backend);
+  }
+  Backend& backend = loaded.profile ? static_cast<Backend&>(*loaded.profile) : *loaded.backend;
   const DeltaForm form =
       flags.delta_form == "chunked" ? DeltaForm::kChunked : DeltaForm::kRecurrent;
-  loaded.model = std::make_unique<Model>(flags.folder, *loaded.backend,
+  loaded.model = std::make_unique<Model>(flags.folder, backend,
                                          ModelOptions{.exact = flags.exact, .delta_form = form});
   loaded.load_seconds = clock.seconds();
   return loaded;

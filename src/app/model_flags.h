@@ -7,6 +7,7 @@
 #include <string>
 
 #include "backend/cpu/cpu_backend.h"
+#include "backend/profiling_backend.h"
 #include "model/model.h"
 
 namespace CLI {
@@ -29,12 +30,15 @@ void add_model_flags(CLI::App& command, ModelFlags& flags);
 
 struct LoadedModel {
   std::unique_ptr<CpuBackend> backend;
+  std::unique_ptr<ProfilingBackend> profile;  // in front of it, when asked for
   std::unique_ptr<Model> model;
   double load_seconds = 0;
 };
 
+enum class Profile : uint8_t { kNo, kYes };
+
 /// Throws LoadError, UsageError, MemoryError.
-LoadedModel load_model(const ModelFlags& flags);
+LoadedModel load_model(const ModelFlags& flags, Profile profile = Profile::kNo);
 
 /// FNV-1a-64 over the bits of the logits: equal hashes mean equal computations.
 uint64_t logits_hash(std::span<const float> logits);

@@ -92,6 +92,11 @@ double LimitProbe::read_bandwidth(std::span<const ReadBlock> blocks, ReadOrder o
   return median(rates);
 }
 
+void LimitProbe::touch(std::span<const ReadBlock> blocks) const {
+  run(*backend_, ProbeWorkers::kAll, static_cast<int64_t>(blocks.size()),
+      [&](int64_t i) { read(blocks[static_cast<size_t>(i)]); });
+}
+
 double LimitProbe::peak(int64_t (*probe)(int64_t rounds), double seconds) const {
   constexpr double kCallSeconds = 0.005;
   const Stopwatch trial;

@@ -45,6 +45,9 @@ class LimitProbe {
   double read_bandwidth(std::span<const ReadBlock> blocks, ReadOrder order, ProbeWorkers workers,
                         double seconds) const;
 
+  /// Reads every block once.
+  void touch(std::span<const ReadBlock> blocks) const;
+
   /// Multiply-accumulates per second of all workers, by the backend's kernel set.
   double int8_peak(double seconds) const;
   double bf16_peak(double seconds) const;
