@@ -162,7 +162,7 @@ void run_eval(const EvalOptions& options) {
         .context_tokens = count, .chunk_tokens = chunk, .logit_rows = std::min(kLogitRows, chunk)};
     return needs;
   };
-  LoadedModel loaded = load_model(options.model, plan, options.json);
+  LoadedModel loaded = load_model(options.model, plan, {.quiet = options.json});
   const Evaluation result = evaluate(options, std::move(tokens), needs, loaded);
   if (options.json) return print_json(result);
   fmt::print("{:>8} {:>8} {:>12}\n", "position", "token", "ln p");

@@ -132,7 +132,7 @@ Statistics generate(const GenerateOptions& options, const Emit& emit) {
              .chunk_tokens = std::min(options.model.chunk_tokens, tokens)};
     return needs;
   };
-  LoadedModel loaded = load_model(options.model, plan, options.json);
+  LoadedModel loaded = load_model(options.model, plan, {.quiet = options.json});
   const Model& model = *loaded.model;
   Sampler sampler(sampling(options), model.config().vocab_size);
   SequenceRunner runner(

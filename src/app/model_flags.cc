@@ -76,7 +76,8 @@ ReadReport read_weights(const ModelFlags& flags, ModelFiles& files, Backend& bac
 
 }  // namespace
 
-LoadedModel load_model(const ModelFlags& flags, const PlanRun& plan, bool quiet) {
+LoadedModel load_model(const ModelFlags& flags, const PlanRun& plan,
+                       const LoadSettings& settings) {
   const Stopwatch clock;
   if (flags.lock && flags.residency == "mapped") {
     throw UsageError("--lock needs --residency resident: mapped weights belong to the page cache.");
@@ -84,26 +85,21 @@ LoadedModel load_model(const ModelFlags& flags, const PlanRun& plan, bool quiet)
   LoadedModel loaded;
   loaded.backend = std::make_unique<CpuBackend>(
       CpuOptions{.threads = flags.threads, .kernel_set = flags.kernel_set});
-  Backend& backend = *loaded.backend;
+  if (settings.profile) loaded.profile = std::make_unique<ProfilingBackend>(*loaded.backend);
+  Backend& backend = loaded.profile ? static_cast<Backend&>(*loaded.profile) : *loaded.backend;
   const ModelOptions options = model_options(flags);
   ModelFiles files(flags.folder, backend);
   loaded.ledger = make_ledger(files, options, Residency::kMapped, plan(files.config()),
                               loaded.backend->threads(), available_memory_bytes());
   loaded.ledger.residency = chosen_residency(flags, files, loaded.ledger);
-  if (!quiet) fmt::print(stderr, "{}", ledger_text(loaded.ledger));
+  if (!settings.quiet) fmt::print(stderr, "{}", ledger_text(loaded.ledger));
   require_fit(loaded.ledger, options);
   if (loaded.ledger.residency == Residency::kResident) {
-    loaded.read = read_weights(flags, files, backend, quiet);
+    loaded.read = read_weights(flags, files, backend, settings.quiet);
   }
   loaded.model = std::make_unique<Model>(std::move(files), backend, options);
   loaded.load_seconds = clock.seconds();
   return loaded;
-}
-
-LoadedModel load_model(const ModelFlags& flags) {
-  return load_model(
-      flags, [&](const ModelConfig&) { return RunNeeds{.chunk_tokens = flags.chunk_tokens}; },
-      true);
 }
 
 void LoadedModel::after_first_token() {

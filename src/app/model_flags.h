@@ -10,6 +10,7 @@
 #include <string>
 
 #include "backend/cpu/cpu_backend.h"
+#include "backend/profiling_backend.h"
 #include "model/memory_ledger.h"
 #include "model/model.h"
 #include "os/file_reader.h"
@@ -39,6 +40,7 @@ void add_model_flags(CLI::App& command, ModelFlags& flags);
 
 struct LoadedModel {
   std::unique_ptr<CpuBackend> backend;
+  std::unique_ptr<ProfilingBackend> profile;  // in front of it, when asked for
   std::unique_ptr<Model> model;
   double load_seconds = 0;
   MemoryLedger ledger;
@@ -53,12 +55,14 @@ struct LoadedModel {
 /// What will be run on a model of this config.
 using PlanRun = std::function<RunNeeds(const ModelConfig& config)>;
 
-/// Opens the folder, asks what will be run, says on stderr what memory that takes (unless `quiet`),
-/// and loads. Throws LoadError, UsageError, MemoryError.
-LoadedModel load_model(const ModelFlags& flags, const PlanRun& plan, bool quiet);
+struct LoadSettings {
+  bool quiet = false;    // says nothing on stderr
+  bool profile = false;  // puts a ProfilingBackend in front
+};
 
-/// For a caller that takes care of its own memory: nothing is printed.
-LoadedModel load_model(const ModelFlags& flags);
+/// Opens the folder, asks what will be run, says on stderr what memory that takes, and loads.
+/// Throws LoadError, UsageError, MemoryError.
+LoadedModel load_model(const ModelFlags& flags, const PlanRun& plan, const LoadSettings& settings);
 
 /// The flags' model options.
 ModelOptions model_options(const ModelFlags& flags);

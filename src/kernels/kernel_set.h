@@ -161,6 +161,11 @@ struct KernelSet {
   /// In chunks of kDeltaChunk tokens (WY form): mathematically the same, other rounding.
   void (*delta_chunked)(const DeltaHead& head, float* scratch);
   void (*attend)(const AttentionBlock& block);
+
+  /// What the processor could do at most: multiply-accumulates on registers alone, of int8 and of
+  /// bf16, by the set's best instructions for each. They return the number of them in `rounds`.
+  int64_t (*int8_probe)(int64_t rounds);
+  int64_t (*bf16_probe)(int64_t rounds);
 };
 
 /// Tokens of one chunk of delta_chunked.

@@ -24,6 +24,8 @@ void upgrade_to_avx2(KernelSet& set) {
   set.delta_gates = avx2::delta_gates;
   set.delta_recurrent = avx2::delta_recurrent;
   set.attend = avx2::attend;
+  set.int8_probe = avx2::int8_probe;
+  set.bf16_probe = avx2::bf16_probe;
 }
 
 }  // namespace hearth

@@ -35,4 +35,7 @@ void delta_gates(const DeltaGates& gates);
 void delta_recurrent(const DeltaHead& head);
 void attend(const AttentionBlock& block);
 
+int64_t int8_probe(int64_t rounds);
+int64_t bf16_probe(int64_t rounds);
+
 }  // namespace hearth::avx2

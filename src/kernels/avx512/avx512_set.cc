@@ -24,6 +24,8 @@ void upgrade_to_avx512(KernelSet& set) {
   set.delta_gates = avx512::delta_gates;
   set.delta_recurrent = avx512::delta_recurrent;
   set.attend = avx512::attend;
+  set.int8_probe = avx512::int8_probe;
+  set.bf16_probe = avx512::bf16_probe;
 }
 
 }  // namespace hearth

@@ -36,4 +36,7 @@ void delta_recurrent(const DeltaHead& head);
 void delta_chunked(const DeltaHead& head, float* scratch);
 void attend(const AttentionBlock& block);
 
+int64_t int8_probe(int64_t rounds);
+int64_t bf16_probe(int64_t rounds);
+
 }  // namespace hearth::reference

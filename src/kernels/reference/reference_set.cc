@@ -26,6 +26,8 @@ const KernelSet& reference_kernels() {
       .delta_recurrent = reference::delta_recurrent,
       .delta_chunked = reference::delta_chunked,
       .attend = reference::attend,
+      .int8_probe = reference::int8_probe,
+      .bf16_probe = reference::bf16_probe,
   };
   return set;
 }
