@@ -96,8 +96,7 @@ void run_configuration(const BenchOptions& options, const ModelFlags& flags, con
                        BenchPrinter& printer, std::vector<BenchRow>& rows) {
   const bool first = rows.empty();
   const auto plan = [&](const ModelConfig&) { return needs_of(options, flags.chunk_tokens); };
-  LoadedModel loaded =
-      load_model(flags, plan, {.quiet = options.format != "md", .profile = true});
+  LoadedModel loaded = load_model(flags, plan, {.quiet = options.format != "md", .profile = true});
   const double after_load = first_token_seconds(*loaded.model);
   const double first_token = first ? process_age_seconds() : loaded.load_seconds + after_load;
   loaded.after_first_token();

@@ -61,8 +61,7 @@ struct BenchSequences {
         workspace(model, std::max(chunk, test.batch), test.batch, test.batch),
         batch(static_cast<size_t>(test.batch)) {
     for (int64_t i = 0; i < test.batch; ++i) {
-      const std::vector<int32_t> all =
-          random_tokens(model, test.tokens(), i);
+      const std::vector<int32_t> all = random_tokens(model, test.tokens(), i);
       tokens.emplace_back(all.begin() + test.depth, all.end());
       states.emplace_back(model.state_shape(), pool);
       const std::span<const int32_t> context(all.data(), static_cast<size_t>(test.depth));

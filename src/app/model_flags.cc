@@ -76,8 +76,7 @@ ReadReport read_weights(const ModelFlags& flags, ModelFiles& files, Backend& bac
 
 }  // namespace
 
-LoadedModel load_model(const ModelFlags& flags, const PlanRun& plan,
-                       const LoadSettings& settings) {
+LoadedModel load_model(const ModelFlags& flags, const PlanRun& plan, const LoadSettings& settings) {
   const Stopwatch clock;
   if (flags.lock && flags.residency == "mapped") {
     throw UsageError("--lock needs --residency resident: mapped weights belong to the page cache.");
