@@ -30,6 +30,9 @@ struct ActivationTile {
   const int32_t* sums = nullptr;   // [cols/block][tokens], sum of the block's int8 values
   int64_t block = 0;
   int tokens = 0;
+  /// Where the weights begin that the next call reads, of a matrix of this one's shape and of as
+  /// many rows; null if unknown. A hint: they may be fetched ahead.
+  const void* next_weights = nullptr;
 };
 
 /// Float activations: one pointer to [cols] values per token, at most kMaxTileTokens.

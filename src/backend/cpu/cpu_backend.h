@@ -82,11 +82,11 @@ class CpuBackend final : public Backend {
     const ExpertWeights* weights = nullptr;
     SlotRange slots;
   };
-  /// Panels of one expert's width, for all its tokens: what a worker takes at once.
+  /// Rows of gate and up of some experts, for all their tokens: what a worker takes at once.
   struct InnerItem {
-    const ExpertRun* run = nullptr;
-    int64_t first_panel = 0;
-    int64_t end_panel = 0;
+    const ExpertRun* runs = nullptr;
+    int64_t run_count = 0;
+    RowRange rows;
   };
 
   float* scratch(int worker) noexcept { return workers_[static_cast<size_t>(worker)].floats(); }
@@ -110,13 +110,17 @@ class CpuBackend final : public Backend {
   void route_token(const MoeTask& task, int64_t token) noexcept;
   void list_slots(const MoeTask& task) noexcept;
   void list_inner_items() noexcept;
+  void split_expert(const ExpertRun& run) noexcept;
   void quantize_expert_inputs(const MoeTask& task) noexcept;
   TileInput expert_input(const MoeTask& task, const QuantizedMatrix& matrix, const SlotRange& slots,
                          GatheredTile& scratch) noexcept;
-  void expert_panel(const MoeTask& task, const ExpertWeights& weights, int64_t panel,
+  void expert_panel(const MoeTask& task, const ExpertWeights& weights, RowRange range,
                     const SlotRange& slots, const TileInput& gate_input, const TileInput& up_input,
                     float* scratch) noexcept;
-  void expert_inner(const MoeTask& task, const InnerItem& item, WorkerScratch& worker) noexcept;
+  void expert_inner(const MoeTask& task, const ExpertRun& run, RowRange rows,
+                    const void* next_weights, WorkerScratch& worker) noexcept;
+  void expert_items(const MoeTask& task, const InnerItem& item, WorkerScratch& worker) noexcept;
+  int64_t down_panel_rows(const MoeTask& task) const noexcept;
   void expert_down(const MoeTask& task, RowRange range, float* products) noexcept;
 
   KernelSet kernels_;

@@ -12,15 +12,26 @@
 namespace hearth {
 namespace {
 
-/// Inner values that a worker computes at once: a multiple of every activation block.
+/// Inner values that a worker computes at once, multiples of every activation block: the fewest,
+/// and the most, where all tokens fit one tile and long pieces of weight rows are worth more than
+/// a panel that stays in cache.
 constexpr int64_t kInnerPanel = kMaxActivationBlock;
+constexpr int64_t kWideInnerPanel = 4 * kInnerPanel;
 
-/// Experts a worker from which on a whole expert is one item: with fewer, single panels are.
+/// Experts a worker from which on whole experts are items: with fewer, single panels are.
 constexpr int64_t kWholeExperts = 16;
+/// Most experts of an item. Within an item it is known what is read next.
+constexpr int64_t kItemExperts = 8;
+
+/// Output rows of a panel of down: at most these, at least kTailRows, and two for each worker.
+constexpr int64_t kDownRowsMax = 512;
 
 float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
 
-int64_t panels_of(int64_t rows, int64_t panel) { return (rows + panel - 1) / panel; }
+/// Where the words of a packed matrix begin for output row n; null for other layouts.
+const void* words_at(const QuantizedMatrix& matrix, int64_t n) {
+  return is_packed(matrix.layout) ? static_cast<const uint32_t*>(matrix.weights) + n : nullptr;
+}
 
 }  // namespace
 
@@ -98,16 +109,26 @@ void CpuBackend::list_slots(const MoeTask& task) noexcept {
 
 void CpuBackend::list_inner_items() noexcept {
   inner_items_.clear();
-  const bool few = static_cast<int64_t>(run_count_) < kWholeExperts * threads();
+  const int64_t runs = static_cast<int64_t>(run_count_);
+  const int64_t experts_per_worker = runs / threads();
+  const int64_t group = std::clamp<int64_t>(experts_per_worker / kWholeExperts, 1, kItemExperts);
   // The shared expert, which meets all tokens, comes first: no worker is left with it at the end.
-  for (size_t r = run_count_; r-- > 0;) {
-    const ExpertRun& run = runs_[r];
-    const int64_t panels = panels_of(run.weights->gate.rows, kInnerPanel);
-    const int64_t tiles = TokenTiles(run.slots.count, kernels_.tile_tokens).count;
-    const bool split = few || tiles > kGatherTiles;
-    for (int64_t p = 0; p < panels; p += split ? 1 : panels) {
-      inner_items_.push_back({&run, p, split ? p + 1 : panels});
+  split_expert(runs_[run_count_ - 1]);
+  for (int64_t r = 0; r + 1 < runs;) {
+    if (experts_per_worker < kWholeExperts) {
+      split_expert(runs_[size_t(r++)]);
+      continue;
     }
+    const int64_t end = std::min(r + group, runs - 1);
+    inner_items_.push_back({&runs_[size_t(r)], end - r, {0, runs_[size_t(r)].weights->gate.rows}});
+    r = end;
+  }
+}
+
+void CpuBackend::split_expert(const ExpertRun& run) noexcept {
+  const int64_t rows = run.weights->gate.rows;
+  for (int64_t n = 0; n < rows; n += kInnerPanel) {
+    inner_items_.push_back({&run, 1, {n, std::min(n + kInnerPanel, rows)}});
   }
 }
 
@@ -142,20 +163,19 @@ TileInput CpuBackend::expert_input(const MoeTask& task, const QuantizedMatrix& m
   return input;
 }
 
-void CpuBackend::expert_panel(const MoeTask& task, const ExpertWeights& weights, int64_t panel,
+void CpuBackend::expert_panel(const MoeTask& task, const ExpertWeights& weights, RowRange range,
                               const SlotRange& slots, const TileInput& gate_input,
                               const TileInput& up_input, float* scratch) noexcept {
-  const RowRange range{panel * kInnerPanel, std::min((panel + 1) * kInnerPanel, weights.gate.rows)};
   const int64_t count = range.end - range.begin;
   float* gate = scratch;
-  float* up = gate + kMaxTileTokens * kInnerPanel;
-  product(weights.gate, task.precision, range, gate_input, {gate, kInnerPanel});
-  product(weights.up, task.precision, range, up_input, {up, kInnerPanel});
+  float* up = gate + slots.count * count;
+  product(weights.gate, task.precision, range, gate_input, {gate, count});
+  product(weights.up, task.precision, range, up_input, {up, count});
   const bool quantized = wants_int8(weights.down, task.precision);
   const int tokens = static_cast<int>(slots.count);
   for (int t = 0; t < tokens; ++t) {
-    float* inner = gate + t * kInnerPanel;
-    kernels_.swiglu(inner, up + t * kInnerPanel, count);
+    float* inner = gate + t * count;
+    kernels_.swiglu(inner, up + t * count, count);
     if (quantized) {
       inner_.quantize(kernels_, input_shape(weights.down), inner, {range.begin, range.end},
                       {slots.first, tokens, t});
@@ -167,12 +187,12 @@ void CpuBackend::expert_panel(const MoeTask& task, const ExpertWeights& weights,
   }
 }
 
-void CpuBackend::expert_inner(const MoeTask& task, const InnerItem& item,
-                              WorkerScratch& worker) noexcept {
-  const ExpertRun& run = *item.run;
+void CpuBackend::expert_inner(const MoeTask& task, const ExpertRun& run, RowRange rows,
+                              const void* next_weights, WorkerScratch& worker) noexcept {
   const ExpertWeights& weights = *run.weights;
   const TokenTiles tiles(run.slots.count, kernels_.tile_tokens);
   const bool same = input_shape(weights.gate) == input_shape(weights.up);
+  const int64_t panel_rows = tiles.count == 1 ? kWideInnerPanel : kInnerPanel;
   for (int64_t begin = 0; begin < tiles.count; begin += kGatherTiles) {
     const int64_t end = std::min(begin + kGatherTiles, tiles.count);
     SlotRange slots[kGatherTiles];
@@ -184,11 +204,27 @@ void CpuBackend::expert_inner(const MoeTask& task, const InnerItem& item,
       up[i] = same ? gate[i]
                    : expert_input(task, weights.up, slots[i], worker.gathered[kGatherTiles + i]);
     }
-    for (int64_t panel = item.first_panel; panel < item.end_panel; ++panel) {
+    for (int64_t n = rows.begin; n < rows.end; n += panel_rows) {
+      const RowRange range{n, std::min(n + panel_rows, rows.end)};
       for (int64_t i = 0; i < end - begin; ++i) {
-        expert_panel(task, weights, panel, slots[i], gate[i], up[i], worker.floats());
+        const bool last = i + 1 == end - begin;
+        gate[i].quantized.next_weights = i == 0 ? words_at(weights.up, n) : nullptr;
+        up[i].quantized.next_weights = !last                  ? nullptr
+                                       : range.end < rows.end ? words_at(weights.gate, range.end)
+                                                              : next_weights;
+        expert_panel(task, weights, range, slots[i], gate[i], up[i], worker.floats());
       }
     }
+  }
+}
+
+void CpuBackend::expert_items(const MoeTask& task, const InnerItem& item,
+                              WorkerScratch& worker) noexcept {
+  for (int64_t i = 0; i < item.run_count; ++i) {
+    const void* next = i + 1 < item.run_count
+                           ? words_at(item.runs[i + 1].weights->gate, item.rows.begin)
+                           : nullptr;
+    expert_inner(task, item.runs[i], item.rows, next, worker);
   }
 }
 
@@ -209,6 +245,9 @@ void CpuBackend::expert_down(const MoeTask& task, RowRange range, float* product
           rows[t] = inner_values_.as<float>() + (first + t) * limits_.expert_width;
         }
       }
+      if (r + 1 < run_count_ && i + 1 == tiles.count) {
+        input.quantized.next_weights = words_at(runs_[r + 1].weights->down, range.begin);
+      }
       product(down, task.precision, range, input, {products, count});
       for (int t = 0; t < input.tokens; ++t) {
         const size_t slot = static_cast<size_t>(first + t);
@@ -219,6 +258,11 @@ void CpuBackend::expert_down(const MoeTask& task, RowRange range, float* product
   }
 }
 
+int64_t CpuBackend::down_panel_rows(const MoeTask& task) const noexcept {
+  const int64_t rows = task.hidden / (2 * threads()) / kTailRows * kTailRows;
+  return std::clamp(rows, kTailRows, kDownRowsMax);
+}
+
 void CpuBackend::moe(const MoeTask& task) noexcept {
   if (task.tokens == 0) return;
   CHECK(task.tokens <= limits_.tokens);
@@ -226,12 +270,14 @@ void CpuBackend::moe(const MoeTask& task) noexcept {
   quantize_expert_inputs(task);
   list_inner_items();
   pool_.parallel_for(static_cast<int64_t>(inner_items_.size()), [&](int64_t item, int worker) {
-    expert_inner(task, inner_items_[static_cast<size_t>(item)],
+    expert_items(task, inner_items_[static_cast<size_t>(item)],
                  workers_[static_cast<size_t>(worker)]);
   });
-  const RowPanels split(task.hidden, task.tokens == 1, threads());
-  pool_.parallel_for(split.count(), [&](int64_t panel, int worker) {
-    expert_down(task, split.range(panel), scratch(worker));
+  const int64_t down_rows = down_panel_rows(task);
+  const int64_t down_panels = (task.hidden + down_rows - 1) / down_rows;
+  pool_.parallel_for(down_panels, [&](int64_t panel, int worker) {
+    const int64_t n = panel * down_rows;
+    expert_down(task, {n, std::min(n + down_rows, task.hidden)}, scratch(worker));
   });
 }
 

@@ -17,7 +17,12 @@
 //
 // One token is bound by memory, and leaves the order of its reads to the processor's prefetchers,
 // which follow it: prefetch instructions only took room in the queues. More tokens spend longer on
-// a block than these look ahead: a later block is then asked for by instructions.
+// a block than these look ahead: the block after it is then asked for by instructions, at the end
+// of a panel the first one of what comes next.
+//
+// Loads are the scarce thing: with one for every two products and the lines that arrive from
+// memory, each further one costs speed. Words of weights are therefore loaded once and kept, and
+// the addresses of a row are a few pointers that GCC must not take apart.
 //
 // The zero point enters as the start value −z·Σa of the integer sum, which is exact. Float sums
 // take one fma a block, in block order, in every shape of tile: the same bits for any M.
@@ -33,13 +38,11 @@ constexpr int kTileTokens = 12;
 /// Vectors of float sums of a panel (24 KiB), and the most vectors of output rows that it has.
 constexpr int64_t kPanelSums = 16 * kMaxTileTokens;
 constexpr int64_t kPanelVectors = 32;
+/// A panel that does not end the matrix has a multiple of these, so that tiles fill it.
+constexpr int64_t kVectorMultiple = 4;
 
-/// Blocks between the one that is computed and the one that is prefetched.
-constexpr int64_t kBlocksAhead = 2;
-
-/// Walks over the words of a later block row by row, whatever the shape of the tiles: what memory
-/// sees are long pieces of a row. Into the second-level cache: of those requests more can be under
-/// way than of requests for the first level.
+/// Walks over the words of the next block row by row, whatever the shape of the tiles: what memory
+/// sees are long pieces of a row.
 struct Prefetcher {
   const uint32_t* at = nullptr;
   int64_t column = 0;   // in vectors
@@ -50,7 +53,7 @@ struct Prefetcher {
   HEARTH_INLINE void step() {
 #pragma GCC unroll 16
     for (int i = 0; i < V; ++i) {
-      _mm_prefetch(reinterpret_cast<const char*>(at + i * kLanes), _MM_HINT_T1);
+      _mm_prefetch(reinterpret_cast<const char*>(at + i * kLanes), _MM_HINT_T0);
     }
     at += V * kLanes;
     column += V;
@@ -61,11 +64,23 @@ struct Prefetcher {
   }
 };
 
+/// Where float sums of a panel are: element (vector v, token t) at the 16 from
+/// values[v * vector_stride + t * token_stride] on.
+struct Sums {
+  float* values = nullptr;
+  int64_t vector_stride = 0;
+  int64_t token_stride = 0;
+
+  HEARTH_INLINE float* vector(int64_t v, int64_t token) const {
+    return values + v * vector_stride + token * token_stride;
+  }
+};
+
 /// One block of inputs of one panel, and the panel's float sums.
 struct BlockWork {
   const QuantizedMatrix* matrix = nullptr;
   const uint32_t* weights = nullptr;   // [word_rows] rows of the matrix, from first_row on
-  const uint32_t* prefetch = nullptr;  // the words wanted later, likewise
+  const uint32_t* prefetch = nullptr;  // the words wanted next, likewise
   int64_t word_rows = 0;
   int64_t group = 0;
   int64_t first_row = 0;  // of the panel
@@ -74,14 +89,15 @@ struct BlockWork {
   const int32_t* words = nullptr;  // this block's part of ActivationTile's, likewise:
   const float* scales = nullptr;   // [tokens]
   const int32_t* sums = nullptr;   // [tokens]
-  float* totals = nullptr;         // [vectors of the panel][tokens][16]
+  Sums before;                     // of the blocks so far
+  Sums after;                      // and with this one
 };
 
 /// What a step of the innermost loop needs besides its accumulators.
 struct Step {
   const uint32_t* weights = nullptr;
-  const int32_t* words = nullptr;  // of the tile's first token
-  int64_t tokens = 0;              // of a row of words
+  const int32_t* words = nullptr;       // of the tile's first token
+  const int32_t* high_words = nullptr;  // w4: those that meet the high nibbles
 };
 
 // Written as instructions: from its intrinsics GCC 12 makes copies of the accumulators, and loads a
@@ -144,6 +160,7 @@ HEARTH_INLINE void add_rows(const Step& step, const __mmask16 (&lanes)[V], __m51
 #pragma GCC unroll 16
   for (int i = 0; i < V; ++i) {
     words[i] = _mm512_maskz_loadu_epi32(lanes[i], step.weights + i * kLanes);
+    if constexpr (kBits == 4) asm("" : "+v"(words[i]));  // not to be loaded again
     operands[i] = kBits == 4 ? _mm512_and_si512(words[i], nibbles) : words[i];
   }
   add_products<M, V>(operands, step.words, acc);
@@ -152,7 +169,7 @@ HEARTH_INLINE void add_rows(const Step& step, const __mmask16 (&lanes)[V], __m51
     for (int i = 0; i < V; ++i) {
       operands[i] = _mm512_and_si512(_mm512_srli_epi32(words[i], 4), nibbles);
     }
-    add_products<M, V>(operands, step.words + step.tokens, acc);
+    add_products<M, V>(operands, step.high_words, acc);
   }
 }
 
@@ -161,7 +178,7 @@ template <int kBits, int V>
 HEARTH_INLINE void add_rows(const Step& step, const __mmask16 (&lanes)[V], __m512i nibbles,
                             __m512i (&acc)[V][1]) {
   const __m512i x = broadcast(step.words);
-  const __m512i high_x = kBits == 4 ? broadcast(step.words + 1) : x;
+  const __m512i high_x = kBits == 4 ? broadcast(step.high_words) : x;
 #pragma GCC unroll 16
   for (int i = 0; i < V; ++i) {
     const __m512i words = _mm512_maskz_loadu_epi32(lanes[i], step.weights + i * kLanes);
@@ -174,8 +191,8 @@ HEARTH_INLINE void add_rows(const Step& step, const __mmask16 (&lanes)[V], __m51
   }
 }
 
-/// totals += scale of the weights · scale of the activations · sum.
-template <int M, int V>
+/// after = before + scale of the weights · scale of the activations · sum.
+template <int M, int V, bool kFull>
 HEARTH_INLINE void scale_sums(const BlockWork& work, int64_t v, int64_t first_token,
                               const __mmask16 (&lanes)[V], const __m512i (&acc)[V][M]) {
   const float* token_scales = work.scales + first_token;
@@ -183,13 +200,20 @@ HEARTH_INLINE void scale_sums(const BlockWork& work, int64_t v, int64_t first_to
   for (int i = 0; i < V; ++i) {
     const __m512 scales =
         load_scales(*work.matrix, work.group, work.first_row + (v + i) * kLanes, lanes[i]);
-    float* totals = work.totals + ((v + i) * work.tokens + first_token) * kLanes;
+    const float* before = work.before.vector(v + i, first_token);
+    float* after = work.after.vector(v + i, first_token);
 #pragma GCC unroll 12
     for (int t = 0; t < M; ++t) {
       const __m512 scale = _mm512_mul_ps(scales, _mm512_set1_ps(token_scales[t]));
-      const __m512 total = _mm512_load_ps(totals + t * kLanes);
-      _mm512_store_ps(totals + t * kLanes,
-                      _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(acc[i][t]), total));
+      const __m512 sum =
+          _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(acc[i][t]), _mm512_loadu_ps(before));
+      if constexpr (kFull) {
+        _mm512_storeu_ps(after, sum);
+      } else {
+        _mm512_mask_storeu_ps(after, lanes[i], sum);
+      }
+      before += work.before.token_stride;
+      after += work.after.token_stride;
     }
   }
 }
@@ -205,18 +229,23 @@ HEARTH_INLINE void block_vectors(const BlockWork& work, int64_t v, int64_t first
   __m512i acc[V][M];
   start_sums<kBits, M, V>(work, v, work.sums + first_token, acc);
   const __m512i nibbles = _mm512_set1_epi32(0x0F0F0F0F);
-  Step step{work.weights + v * kLanes, work.words + first_token, work.tokens};
-  for (int64_t r = 0; r < work.word_rows; ++r) {
+  Step step{work.weights + v * kLanes, work.words + first_token, nullptr};
+  step.high_words = step.words + work.tokens;
+  asm("" : "+r"(step.high_words));  // a pointer of its own
+  const int64_t row_stride = work.matrix->rows;
+  const int64_t words_stride = (kBits == 4 ? 2 : 1) * work.tokens;
+  for (int64_t r = work.word_rows; r > 0; --r) {
     if constexpr (kPrefetch) prefetcher.step<V>();
     if constexpr (M == 1) {
       add_rows<kBits, V>(step, lanes, nibbles, acc);
     } else {
       add_rows<kBits, M, V>(step, lanes, nibbles, acc);
     }
-    step.weights += work.matrix->rows;
-    step.words += (kBits == 4 ? 2 : 1) * work.tokens;
+    step.weights += row_stride;
+    step.words += words_stride;
+    if constexpr (kBits == 4) step.high_words += words_stride;
   }
-  scale_sums<M, V>(work, v, first_token, lanes, acc);
+  scale_sums<M, V, kFull>(work, v, first_token, lanes, acc);
 }
 
 /// Vectors at once for M tokens.
@@ -271,46 +300,35 @@ void block_panel(const BlockWork& work) {
 }
 static_assert(kMaxTileTokens <= 2 * kTileTokens);
 
-/// Writes the panel's sums out, which begin at column `from` of the output.
-void store_panel(const BlockWork& work, int tokens, int64_t from, const ProductOutput& output) {
-  for (int64_t v = 0; v * kLanes < work.panel_rows; ++v) {
-    const __mmask16 lanes = first_lanes(work.panel_rows - v * kLanes);
-    for (int t = 0; t < tokens; ++t) {
-      const __m512 total = _mm512_load_ps(work.totals + (v * tokens + t) * kLanes);
-      _mm512_mask_storeu_ps(output.values + t * output.stride + from + v * kLanes, lanes, total);
-    }
-  }
-}
-
-/// The words of blocks [0, kBlocksAhead) of the first panel, which no earlier block could ask for.
-void prefetch_first(const QuantizedMatrix& matrix, const uint32_t* weights, int64_t vectors,
-                    int64_t word_rows) {
-  Prefetcher prefetcher{.at = weights, .columns = vectors, .stride = matrix.rows};
-  for (int64_t i = 0; i < vectors * word_rows; ++i) prefetcher.step<1>();
-}
-
-/// One panel, all inputs. `next` is where the words of the panel that follows begin, or null.
+/// One panel, all inputs: sums grow in `totals`, from zero, and leave with the last block. `next` is
+/// where the words begin that come after the panel's, or null.
 template <int kBits>
 void panel_product(BlockWork& work, const uint32_t* weights, const uint32_t* next,
-                   const ActivationTile& input) {
+                   const ActivationTile& input, float* totals, const Sums& output) {
+  alignas(64) static const float kZeros[kLanes] = {};
   const int64_t blocks = work.matrix->cols / input.block;
   const int64_t block_words = work.word_rows * work.matrix->rows;
-  const int64_t sums = (work.panel_rows + kLanes - 1) / kLanes * input.tokens;
-  for (int64_t i = 0; i < sums; ++i) {
-    _mm512_store_ps(work.totals + i * kLanes, _mm512_setzero_ps());
-  }
+  const Sums zeros{const_cast<float*>(kZeros), 0, 0};  // only read
+  const Sums between{totals, input.tokens * kLanes, kLanes};
   for (int64_t b = 0; b < blocks; ++b) {
-    const int64_t ahead = b + kBlocksAhead;
+    const bool last = b + 1 == blocks;
     work.weights = weights + b * block_words;
-    work.prefetch = ahead < blocks ? weights + ahead * block_words
-                    : next         ? next + ahead % blocks * block_words
-                                   : work.weights;  // in the cache already: no traffic
+    work.prefetch = last ? next : work.weights + block_words;
+    if (!work.prefetch) work.prefetch = work.weights;  // in the cache already: no traffic
     work.group = b * input.block / work.matrix->group_size;
     work.words = input.words + b * (input.block / 4) * input.tokens;
     work.scales = input.scales + b * input.tokens;
     work.sums = input.sums + b * input.tokens;
+    work.before = b == 0 ? zeros : between;
+    work.after = last ? output : between;
     block_panel<kBits>(work);
   }
+}
+
+/// Output rows of a panel of `tokens`.
+int64_t panel_rows_of(int64_t tokens) {
+  const int64_t most = kPanelSums / tokens / kVectorMultiple * kVectorMultiple;
+  return (most < kPanelVectors ? most : kPanelVectors) * kLanes;
 }
 
 template <int kBits>
@@ -318,25 +336,19 @@ void product(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
              const ActivationTile& input, const ProductOutput& output) {
   alignas(64) float totals[kPanelSums * kLanes];
   const uint32_t* weights = static_cast<const uint32_t*>(matrix.weights);
-  const int64_t word_rows = input.block * kBits / 32;
-  const int64_t most = kPanelSums / input.tokens;
-  const int64_t panel_rows = (most < kPanelVectors ? most : kPanelVectors) * kLanes;
+  const int64_t panel_rows = panel_rows_of(input.tokens);
   for (int64_t n = row_begin; n < row_end; n += panel_rows) {
     BlockWork work;
     work.matrix = &matrix;
-    work.word_rows = word_rows;
+    work.word_rows = input.block * kBits / 32;
     work.first_row = n;
     work.panel_rows = row_end - n < panel_rows ? row_end - n : panel_rows;
-    work.totals = totals;
     work.tokens = input.tokens;
-    if (n == row_begin && input.tokens > 1) {
-      const int64_t blocks = matrix.cols / input.block;
-      prefetch_first(matrix, weights + n, (work.panel_rows + kLanes - 1) / kLanes,
-                     word_rows * (blocks < kBlocksAhead ? blocks : kBlocksAhead));
-    }
-    const uint32_t* next = n + panel_rows < row_end ? weights + n + panel_rows : nullptr;
-    panel_product<kBits>(work, weights + n, next, input);
-    store_panel(work, input.tokens, n - row_begin, output);
+    const uint32_t* next = n + panel_rows < row_end
+                               ? weights + n + panel_rows
+                               : static_cast<const uint32_t*>(input.next_weights);
+    panel_product<kBits>(work, weights + n, next, input, totals,
+                         {output.values + n - row_begin, kLanes, output.stride});
   }
 }
 
