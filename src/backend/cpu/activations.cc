@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/check.h"
+#include "base/prefetch.h"
 
 namespace hearth {
 
@@ -58,6 +59,9 @@ ActivationTile gather(const QuantizedTokens& source, const InputShape& shape,
   const int64_t blocks = shape.columns / shape.block;
   for (int t = 0; t < count; ++t) {
     const ActivationTile row = source.tile(shape, tokens[static_cast<size_t>(t)], 1);
+    if (t + 1 < count) {
+      prefetch(source.tile(shape, tokens[static_cast<size_t>(t + 1)], 1).words, words * 4);
+    }
     for (int64_t i = 0; i < words; ++i) {
       scratch.words[static_cast<size_t>(i * count + t)] = row.words[i];
     }

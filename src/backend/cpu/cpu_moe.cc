@@ -8,6 +8,7 @@
 
 #include "backend/cpu/cpu_backend.h"
 #include "base/check.h"
+#include "base/prefetch.h"
 
 namespace hearth {
 namespace {
@@ -251,6 +252,9 @@ void CpuBackend::expert_down(const MoeTask& task, RowRange range, float* product
       product(down, task.precision, range, input, {products, count});
       for (int t = 0; t < input.tokens; ++t) {
         const size_t slot = static_cast<size_t>(first + t);
+        if (t + 1 < input.tokens) {
+          prefetch(task.output + slot_tokens_[slot + 1] * task.hidden + range.begin, count * 4);
+        }
         kernels_.accumulate(products + t * count, slot_weights_[slot], count,
                             task.output + slot_tokens_[slot] * task.hidden + range.begin);
       }

@@ -12,9 +12,11 @@ namespace hearth {
 inline constexpr int64_t kPanelRowsMax = 1024;
 /// Output rows of the panels at the end of a streamed matrix, where workers wait for the last one.
 inline constexpr int64_t kTailRows = 128;
-/// Output rows of a panel that meets several tiles of tokens: with 4096 inputs of 8 bits it stays
-/// in the second-level cache.
-inline constexpr int64_t kCachedRows = 64;
+/// Output rows of a panel that meets several tiles of tokens, so that it stays in a cache from tile
+/// to tile: as many as leave each worker a few panels, for the inputs are read anew for every one.
+inline constexpr int64_t kCachedRowsMin = 64;
+inline constexpr int64_t kCachedRowsMax = 256;
+inline constexpr int64_t kCachedPanelsPerWorker = 4;
 
 struct RowRange {
   int64_t begin = 0;
@@ -29,7 +31,7 @@ class RowPanels {
   RowPanels(int64_t rows, bool streamed, int workers)
       : rows_(rows),
         large_(streamed ? std::max<int64_t>(0, rows / kPanelRowsMax - workers) : 0),
-        small_rows_(streamed ? kTailRows : kCachedRows) {}
+        small_rows_(streamed ? kTailRows : cached_rows(rows, workers)) {}
 
   int64_t count() const {
     return large_ + (rows_ - large_ * kPanelRowsMax + small_rows_ - 1) / small_rows_;
@@ -42,6 +44,11 @@ class RowPanels {
   }
 
  private:
+  static int64_t cached_rows(int64_t rows, int workers) {
+    const int64_t fair = rows / (kCachedPanelsPerWorker * workers);
+    return std::clamp(fair / kCachedRowsMin * kCachedRowsMin, kCachedRowsMin, kCachedRowsMax);
+  }
+
   int64_t rows_;
   int64_t large_;
   int64_t small_rows_;

@@ -250,32 +250,31 @@ HEARTH_INLINE void block_vectors(const BlockWork& work, int64_t v, int64_t first
 
 /// Vectors at once for M tokens.
 constexpr int tile_vectors(int tokens) {
-  return tokens == 1   ? 16
-         : tokens == 2 ? 8
-         : tokens <= 4 ? 24 / tokens - (tokens == 3 ? 2 : 0)
-         : tokens <= 6 ? 4
-         : tokens <= 8 ? 3
-                       : 2;
+  return tokens == 1 ? 16 : tokens == 2 ? 8 : tokens <= 6 ? 4 : 2;
+}
+
+/// The full vectors of a panel from v on, V at once, and those that remain fewer at once.
+template <int kBits, int M, int V, bool kPrefetch>
+HEARTH_INLINE void block_full_vectors(const BlockWork& work, int64_t v, int64_t first_token,
+                                      Prefetcher& prefetcher) {
+  const int64_t full = work.panel_rows / kLanes;
+  for (; v + V <= full; v += V) {
+    block_vectors<kBits, M, V, true, kPrefetch>(work, v, first_token, prefetcher);
+  }
+  if constexpr (V > 1) {
+    if (v < full) block_full_vectors<kBits, M, V / 2, kPrefetch>(work, v, first_token, prefetcher);
+  }
 }
 
 /// M tokens of the tile, from first_token on.
 template <int kBits, int M, bool kPrefetch>
 void block_tile(const BlockWork& work, int64_t first_token) {
-  constexpr int V = tile_vectors(M);
   const int64_t full = work.panel_rows / kLanes;
   const int64_t vectors = (work.panel_rows + kLanes - 1) / kLanes;
   Prefetcher prefetcher{.at = work.prefetch, .columns = vectors, .stride = work.matrix->rows};
-  int64_t v = 0;
-  for (; v + V <= full; v += V) {
-    block_vectors<kBits, M, V, true, kPrefetch>(work, v, first_token, prefetcher);
-  }
-  if constexpr (V % 4 == 0) {
-    for (; v + V / 2 <= full; v += V / 2) {
-      block_vectors<kBits, M, V / 2, true, kPrefetch>(work, v, first_token, prefetcher);
-    }
-  }
-  for (; v < vectors; ++v) {
-    block_vectors<kBits, M, 1, false, kPrefetch>(work, v, first_token, prefetcher);
+  block_full_vectors<kBits, M, tile_vectors(M), kPrefetch>(work, 0, first_token, prefetcher);
+  if (full < vectors) {
+    block_vectors<kBits, M, 1, false, kPrefetch>(work, full, first_token, prefetcher);
   }
 }
 

@@ -11,11 +11,16 @@
 namespace hearth::avx512 {
 namespace {
 
+/// Values between those that are read and those that are fetched: a few blocks.
+constexpr int64_t kValuesAhead = 512;
+
 /// Of a block, a multiple of 8 values. Two maxima at once hide each other's latency.
 float largest_magnitude(const float* x, int64_t n) {
   __m512 largest[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
   int64_t i = 0;
   for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    _mm_prefetch(reinterpret_cast<const char*>(x + i + kValuesAhead), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(x + i + kValuesAhead + kLanes), _MM_HINT_T0);
     largest[0] = _mm512_max_ps(largest[0], _mm512_abs_ps(_mm512_loadu_ps(x + i)));
     largest[1] = _mm512_max_ps(largest[1], _mm512_abs_ps(_mm512_loadu_ps(x + i + kLanes)));
   }
