@@ -30,9 +30,10 @@ struct ActivationTile {
   const int32_t* sums = nullptr;   // [cols/block][tokens], sum of the block's int8 values
   int64_t block = 0;
   int tokens = 0;
-  /// Where the weights begin that the next call reads, of a matrix of this one's shape and of as
-  /// many rows; null if unknown. A hint: they may be fetched ahead.
-  const void* next_weights = nullptr;
+  /// The matrix of the next call of the same layout and its row_begin, or null if unknown. A hint:
+  /// their first weights may be fetched ahead.
+  const QuantizedMatrix* next = nullptr;
+  int64_t next_row = 0;
 };
 
 /// Float activations: one pointer to [cols] values per token, at most kMaxTileTokens.

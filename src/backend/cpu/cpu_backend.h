@@ -118,7 +118,7 @@ class CpuBackend final : public Backend {
                     const SlotRange& slots, const TileInput& gate_input, const TileInput& up_input,
                     float* scratch) noexcept;
   void expert_inner(const MoeTask& task, const ExpertRun& run, RowRange rows,
-                    const void* next_weights, WorkerScratch& worker) noexcept;
+                    const ExpertRun* next, WorkerScratch& worker) noexcept;
   void expert_items(const MoeTask& task, const InnerItem& item, WorkerScratch& worker) noexcept;
   int64_t down_panel_rows(const MoeTask& task) const noexcept;
   void expert_down(const MoeTask& task, RowRange range, float* products) noexcept;

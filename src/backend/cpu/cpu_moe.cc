@@ -29,9 +29,10 @@ constexpr int64_t kDownRowsMax = 512;
 
 float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
 
-/// Where the words of a packed matrix begin for output row n; null for other layouts.
-const void* words_at(const QuantizedMatrix& matrix, int64_t n) {
-  return is_packed(matrix.layout) ? static_cast<const uint32_t*>(matrix.weights) + n : nullptr;
+/// Says that the product after this one is of `next`, from a row on.
+void hint(ActivationTile& input, const QuantizedMatrix* next, int64_t row) {
+  input.next = next;
+  input.next_row = row;
 }
 
 }  // namespace
@@ -189,7 +190,7 @@ void CpuBackend::expert_panel(const MoeTask& task, const ExpertWeights& weights,
 }
 
 void CpuBackend::expert_inner(const MoeTask& task, const ExpertRun& run, RowRange rows,
-                              const void* next_weights, WorkerScratch& worker) noexcept {
+                              const ExpertRun* next, WorkerScratch& worker) noexcept {
   const ExpertWeights& weights = *run.weights;
   const TokenTiles tiles(run.slots.count, kernels_.tile_tokens);
   const bool same = input_shape(weights.gate) == input_shape(weights.up);
@@ -209,10 +210,14 @@ void CpuBackend::expert_inner(const MoeTask& task, const ExpertRun& run, RowRang
       const RowRange range{n, std::min(n + panel_rows, rows.end)};
       for (int64_t i = 0; i < end - begin; ++i) {
         const bool last = i + 1 == end - begin;
-        gate[i].quantized.next_weights = i == 0 ? words_at(weights.up, n) : nullptr;
-        up[i].quantized.next_weights = !last                  ? nullptr
-                                       : range.end < rows.end ? words_at(weights.gate, range.end)
-                                                              : next_weights;
+        hint(gate[i].quantized, i == 0 ? &weights.up : nullptr, n);
+        if (!last) {
+          hint(up[i].quantized, nullptr, 0);
+        } else if (range.end < rows.end) {
+          hint(up[i].quantized, &weights.gate, range.end);
+        } else {
+          hint(up[i].quantized, next ? &next->weights->gate : nullptr, rows.begin);
+        }
         expert_panel(task, weights, range, slots[i], gate[i], up[i], worker.floats());
       }
     }
@@ -222,9 +227,7 @@ void CpuBackend::expert_inner(const MoeTask& task, const ExpertRun& run, RowRang
 void CpuBackend::expert_items(const MoeTask& task, const InnerItem& item,
                               WorkerScratch& worker) noexcept {
   for (int64_t i = 0; i < item.run_count; ++i) {
-    const void* next = i + 1 < item.run_count
-                           ? words_at(item.runs[i + 1].weights->gate, item.rows.begin)
-                           : nullptr;
+    const ExpertRun* next = i + 1 < item.run_count ? &item.runs[i + 1] : nullptr;
     expert_inner(task, item.runs[i], item.rows, next, worker);
   }
 }
@@ -247,7 +250,7 @@ void CpuBackend::expert_down(const MoeTask& task, RowRange range, float* product
         }
       }
       if (r + 1 < run_count_ && i + 1 == tiles.count) {
-        input.quantized.next_weights = words_at(runs_[r + 1].weights->down, range.begin);
+        hint(input.quantized, &runs_[r + 1].weights->down, range.begin);
       }
       product(down, task.precision, range, input, {products, count});
       for (int t = 0; t < input.tokens; ++t) {

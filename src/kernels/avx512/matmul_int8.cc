@@ -18,7 +18,7 @@
 // One token is bound by memory, and leaves the order of its reads to the processor's prefetchers,
 // which follow it: prefetch instructions only took room in the queues. More tokens spend longer on
 // a block than these look ahead: the block after it is then asked for by instructions, at the end
-// of a panel the first one of what comes next.
+// of a panel the first one of what comes next; its scales likewise.
 //
 // Loads are the scarce thing: with one for every two products and the lines that arrive from
 // memory, each further one costs speed. Words of weights are therefore loaded once and kept, and
@@ -76,14 +76,23 @@ struct Sums {
   }
 };
 
+/// A place in a matrix: the words of a block of inputs, and its group, from an output row on.
+struct BlockPlace {
+  const QuantizedMatrix* matrix = nullptr;
+  int64_t word_row = 0;
+  int64_t group = 0;
+  int64_t row = 0;
+
+  HEARTH_INLINE const uint32_t* words() const {
+    return static_cast<const uint32_t*>(matrix->weights) + word_row * matrix->rows + row;
+  }
+};
+
 /// One block of inputs of one panel, and the panel's float sums.
 struct BlockWork {
-  const QuantizedMatrix* matrix = nullptr;
-  const uint32_t* weights = nullptr;   // [word_rows] rows of the matrix, from first_row on
-  const uint32_t* prefetch = nullptr;  // the words wanted next, likewise
+  BlockPlace at;
+  BlockPlace next;  // what is wanted then; of no matrix if unknown
   int64_t word_rows = 0;
-  int64_t group = 0;
-  int64_t first_row = 0;  // of the panel
   int64_t panel_rows = 0;
   int64_t tokens = 0;
   const int32_t* words = nullptr;  // this block's part of ActivationTile's, likewise:
@@ -116,7 +125,7 @@ HEARTH_INLINE __m512i broadcast(const int32_t* word) {
 template <int kBits, int M, int V>
 HEARTH_INLINE void start_sums(const BlockWork& work, int64_t v, const int32_t* sums,
                               __m512i (&acc)[V][M]) {
-  if (!work.matrix->zeros) {
+  if (!work.at.matrix->zeros) {
 #pragma GCC unroll 12
     for (int t = 0; t < M; ++t) {
       const __m512i start = _mm512_set1_epi32(-(1 << (kBits - 1)) * sums[t]);
@@ -129,7 +138,7 @@ HEARTH_INLINE void start_sums(const BlockWork& work, int64_t v, const int32_t* s
   for (int i = 0; i < V; ++i) {
     const int64_t at = (v + i) * kLanes;
     const int64_t left = work.panel_rows - at;
-    const __m512i zeros = load_zeros<kBits>(*work.matrix, work.group, work.first_row + at,
+    const __m512i zeros = load_zeros<kBits>(*work.at.matrix, work.at.group, work.at.row + at,
                                             left < kLanes ? left : kLanes);
     const __m512i negative = _mm512_sub_epi32(_mm512_setzero_si512(), zeros);
 #pragma GCC unroll 12
@@ -199,7 +208,7 @@ HEARTH_INLINE void scale_sums(const BlockWork& work, int64_t v, int64_t first_to
 #pragma GCC unroll 16
   for (int i = 0; i < V; ++i) {
     const __m512 scales =
-        load_scales(*work.matrix, work.group, work.first_row + (v + i) * kLanes, lanes[i]);
+        load_scales(*work.at.matrix, work.at.group, work.at.row + (v + i) * kLanes, lanes[i]);
     const float* before = work.before.vector(v + i, first_token);
     float* after = work.after.vector(v + i, first_token);
 #pragma GCC unroll 12
@@ -229,10 +238,10 @@ HEARTH_INLINE void block_vectors(const BlockWork& work, int64_t v, int64_t first
   __m512i acc[V][M];
   start_sums<kBits, M, V>(work, v, work.sums + first_token, acc);
   const __m512i nibbles = _mm512_set1_epi32(0x0F0F0F0F);
-  Step step{work.weights + v * kLanes, work.words + first_token, nullptr};
+  Step step{work.at.words() + v * kLanes, work.words + first_token, nullptr};
   step.high_words = step.words + work.tokens;
   asm("" : "+r"(step.high_words));  // a pointer of its own
-  const int64_t row_stride = work.matrix->rows;
+  const int64_t row_stride = work.at.matrix->rows;
   const int64_t words_stride = (kBits == 4 ? 2 : 1) * work.tokens;
   for (int64_t r = work.word_rows; r > 0; --r) {
     if constexpr (kPrefetch) prefetcher.step<V>();
@@ -271,7 +280,9 @@ template <int kBits, int M, bool kPrefetch>
 void block_tile(const BlockWork& work, int64_t first_token) {
   const int64_t full = work.panel_rows / kLanes;
   const int64_t vectors = (work.panel_rows + kLanes - 1) / kLanes;
-  Prefetcher prefetcher{.at = work.prefetch, .columns = vectors, .stride = work.matrix->rows};
+  // Without a next block, this one: it is in the cache, so that costs no traffic.
+  const BlockPlace& next = work.next.matrix ? work.next : work.at;
+  Prefetcher prefetcher{.at = next.words(), .columns = vectors, .stride = next.matrix->rows};
   block_full_vectors<kBits, M, tile_vectors(M), kPrefetch>(work, 0, first_token, prefetcher);
   if (full < vectors) {
     block_vectors<kBits, M, 1, false, kPrefetch>(work, full, first_token, prefetcher);
@@ -299,22 +310,33 @@ void block_panel(const BlockWork& work) {
 }
 static_assert(kMaxTileTokens <= 2 * kTileTokens);
 
+void prefetch_scales(const BlockPlace& place, int64_t rows) {
+  constexpr int64_t kPerLine = 32;
+  const uint16_t* scales = place.matrix->scales + place.group * place.matrix->rows + place.row;
+  for (int64_t i = 0; i < rows; i += kPerLine) {
+    _mm_prefetch(reinterpret_cast<const char*>(scales + i), _MM_HINT_T0);
+  }
+}
+
 /// One panel, all inputs: sums grow in `totals`, from zero, and leave with the last block. `next` is
-/// where the words begin that come after the panel's, or null.
+/// what comes after it.
 template <int kBits>
-void panel_product(BlockWork& work, const uint32_t* weights, const uint32_t* next,
-                   const ActivationTile& input, float* totals, const Sums& output) {
+void panel_product(BlockWork& work, const BlockPlace& next, const ActivationTile& input,
+                   float* totals, const Sums& output) {
   alignas(64) static const float kZeros[kLanes] = {};
-  const int64_t blocks = work.matrix->cols / input.block;
-  const int64_t block_words = work.word_rows * work.matrix->rows;
+  const QuantizedMatrix& matrix = *work.at.matrix;
+  const int64_t blocks = matrix.cols / input.block;
   const Sums zeros{const_cast<float*>(kZeros), 0, 0};  // only read
   const Sums between{totals, input.tokens * kLanes, kLanes};
+  const auto place = [&](int64_t b) {
+    return BlockPlace{&matrix, b * work.word_rows, b * input.block / matrix.group_size,
+                      work.at.row};
+  };
   for (int64_t b = 0; b < blocks; ++b) {
     const bool last = b + 1 == blocks;
-    work.weights = weights + b * block_words;
-    work.prefetch = last ? next : work.weights + block_words;
-    if (!work.prefetch) work.prefetch = work.weights;  // in the cache already: no traffic
-    work.group = b * input.block / work.matrix->group_size;
+    work.at = place(b);
+    work.next = last ? next : place(b + 1);
+    if (input.tokens > 1 && work.next.matrix) prefetch_scales(work.next, work.panel_rows);
     work.words = input.words + b * (input.block / 4) * input.tokens;
     work.scales = input.scales + b * input.tokens;
     work.sums = input.sums + b * input.tokens;
@@ -334,19 +356,17 @@ template <int kBits>
 void product(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
              const ActivationTile& input, const ProductOutput& output) {
   alignas(64) float totals[kPanelSums * kLanes];
-  const uint32_t* weights = static_cast<const uint32_t*>(matrix.weights);
   const int64_t panel_rows = panel_rows_of(input.tokens);
   for (int64_t n = row_begin; n < row_end; n += panel_rows) {
     BlockWork work;
-    work.matrix = &matrix;
+    work.at = {&matrix, 0, 0, n};
     work.word_rows = input.block * kBits / 32;
-    work.first_row = n;
     work.panel_rows = row_end - n < panel_rows ? row_end - n : panel_rows;
     work.tokens = input.tokens;
-    const uint32_t* next = n + panel_rows < row_end
-                               ? weights + n + panel_rows
-                               : static_cast<const uint32_t*>(input.next_weights);
-    panel_product<kBits>(work, weights + n, next, input, totals,
+    const bool last = n + panel_rows >= row_end;
+    const BlockPlace next{last ? input.next : &matrix, 0, 0,
+                          last ? input.next_row : n + panel_rows};
+    panel_product<kBits>(work, next, input, totals,
                          {output.values + n - row_begin, kLanes, output.stride});
   }
 }
