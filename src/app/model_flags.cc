@@ -13,7 +13,7 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   command.add_option("--isa", flags.kernel_set,
-                     "Kernel set: reference, avx2, avx512 (default: the best that runs here)");
+                     "Kernel set: reference, avx2, avx512, avx512bf16 (default: the best that runs here)");
   command.add_option("--delta", flags.delta_form, "Form of DeltaNet in prefill")
       ->check(CLI::IsMember({"recurrent", "chunked"}))
       ->capture_default_str();

@@ -20,5 +20,6 @@ const KernelRung* kernel_ladder(int* count);
 // Each in its folder, compiled with its own flags.
 void upgrade_to_avx2(KernelSet& set);
 void upgrade_to_avx512(KernelSet& set);
+void upgrade_to_avx512bf16(KernelSet& set);
 
 }  // namespace hearth

@@ -33,6 +33,7 @@ CpuFeatures detect_cpu_features() {
                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");
   features.avx512_vnni = features.avx512 && __builtin_cpu_supports("avx512vnni");
+  features.avx512_bf16 = features.avx512 && __builtin_cpu_supports("avx512bf16");
 #endif
   return features;
 }
@@ -41,6 +42,7 @@ bool cpu_can_run(std::string_view name) {
   const CpuFeatures features = detect_cpu_features();
   if (name == "avx2") return features.avx2;
   if (name == "avx512") return features.avx512_vnni;
+  if (name == "avx512bf16") return features.avx512_bf16;
   return false;
 }
 

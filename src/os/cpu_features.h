@@ -10,12 +10,13 @@ struct CpuFeatures {
   bool avx2 = false;         // AVX2, FMA and F16C
   bool avx512 = false;       // AVX-512 F, BW, DQ and VL, on top of avx2
   bool avx512_vnni = false;  // 8-bit dot products on 512-bit registers
+  bool avx512_bf16 = false;  // dot products of bf16 pairs
 };
 
 CpuFeatures detect_cpu_features();
 
-/// Whether this processor can run the instruction set that the kernels call `name`: "avx2", or
-/// "avx512" (which needs VNNI as well). False for any other name.
+/// Whether this processor can run the instruction set that the kernels call `name`: "avx2",
+/// "avx512" (which needs VNNI as well) or "avx512bf16". False for any other name.
 bool cpu_can_run(std::string_view name);
 
 /// The processor's marketing name, e.g. for `hearth bench`; "unknown" where there is none.

@@ -22,7 +22,8 @@ void upgrade_to_avx2(KernelSet& set) {
   set.accumulate = avx2::accumulate;
   set.conv_silu = avx2::conv_silu;
   set.delta_recurrent = avx2::delta_recurrent;
-  set.attend = avx2::attend;
+  set.attend_f32 = avx2::attend_f32;
+  set.attend_bf16 = avx2::attend_bf16;
 }
 
 }  // namespace hearth

@@ -22,7 +22,7 @@ void upgrade_to_avx512(KernelSet& set) {
   set.accumulate = avx512::accumulate;
   set.conv_silu = avx512::conv_silu;
   set.delta_recurrent = avx512::delta_recurrent;
-  set.attend = avx512::attend;
+  set.attend_f32 = avx512::attend_f32;
 }
 
 }  // namespace hearth

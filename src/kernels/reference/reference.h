@@ -33,6 +33,7 @@ void accumulate(const float* x, float scale, int64_t n, float* y);
 void conv_silu(const ConvRun& run);
 void delta_recurrent(const DeltaHead& head);
 void delta_chunked(const DeltaHead& head, float* scratch);
-void attend(const AttentionBlock& block);
+void attend_f32(const AttentionBlock& block);
+void attend_bf16(const AttentionBlock& block);
 
 }  // namespace hearth::reference
