@@ -10,16 +10,19 @@ function(hearth_module name)
 endfunction()
 
 add_custom_target(asan_tests COMMENT "Test programs labelled asan")
+add_custom_target(tsan_tests COMMENT "Test programs labelled tsan")
 
-# hearth_test(NAME SOURCES a.cc … [LINK lib …] [LABELS label …] [TIMEOUT seconds])
+# hearth_test(NAME SOURCES a.cc … [LINK lib …] [LABELS label …] [TIMEOUT seconds]
+#             [FILTER pattern …])
 # A GoogleTest program, run as one ctest from the root of the source tree. Labels: `fast` (the
-# default), `asan` (./check runs it under the sanitizers, too), `long` (./check leaves it out).
+# default), `asan` and `tsan` (./check runs it under those sanitizers, too), `emulated` (and on an
+# emulated processor), `long` (./check leaves it out). With a filter only those cases run.
 #
 # ctest calls the program skipped only when every case was and none failed: its regular expression
 # outranks the exit status. The report below build/PRESET/gtest/ has the truth case by case, and
 # is what ./check counts.
 function(hearth_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS;FILTER" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
@@ -29,12 +32,19 @@ function(hearth_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest_main)
-  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set(filter ${ARG_FILTER})
+  if(filter)
+    list(JOIN filter ":" filter)
+    set(filter --gtest_filter=${filter})
+  endif()
+  add_test(NAME ${name} COMMAND ${name} ${filter} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES
     LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
     ENVIRONMENT "GTEST_OUTPUT=xml:${PROJECT_BINARY_DIR}/gtest/${name}.xml"
     SKIP_REGULAR_EXPRESSION "\\[  PASSED  \\] 0 tests\\.\n(\\[  SKIPPED \\][^\n]*\n)+$")
-  if("asan" IN_LIST ARG_LABELS)
-    add_dependencies(asan_tests ${name})
-  endif()
+  foreach(sanitizer asan tsan)
+    if("${sanitizer}" IN_LIST ARG_LABELS)
+      add_dependencies(${sanitizer}_tests ${name})
+    endif()
+  endforeach()
 endfunction()

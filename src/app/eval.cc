@@ -67,20 +67,20 @@ std::vector<int32_t> read_tokens(const std::string& path) {
   return tokens;
 }
 
-std::vector<int32_t> input_tokens(const EvalOptions& options, const Model& model) {
+std::vector<int32_t> input_tokens(const EvalOptions& options, const ModelConfig& config) {
   const bool from_text = !options.text_file.empty();
   const std::string& source = from_text ? options.text_file : options.tokens_file;
   const std::vector<int32_t> tokens =
       from_text ? Tokenizer(options.model.folder).encode(read_file(source)) : read_tokens(source);
   if (tokens.empty()) throw UsageError(fmt::format("{}: holds no tokens.", source));
-  if (static_cast<int64_t>(tokens.size()) > model.config().max_positions) {
+  if (static_cast<int64_t>(tokens.size()) > config.max_positions) {
     throw UsageError(fmt::format("{}: {} tokens are more than the model's {} positions.", source,
-                                 tokens.size(), model.config().max_positions));
+                                 tokens.size(), config.max_positions));
   }
   for (const int32_t token : tokens) {
-    if (token >= 0 && token < model.config().vocab_size) continue;
+    if (token >= 0 && token < config.vocab_size) continue;
     throw UsageError(fmt::format("{}: token {} is not one of the model's 0 to {}.", source, token,
-                                 model.config().vocab_size - 1));
+                                 config.vocab_size - 1));
   }
   return tokens;
 }
@@ -98,6 +98,9 @@ struct Evaluation {
   std::vector<double> log_probabilities{};  // of tokens 1 and on
   double seconds = 0;
   uint64_t hash = 0;
+  std::string precision{};  // precision_text
+  std::string residency{};  // residency_text
+  Json memory{};            // memory_json
 
   double perplexity() const {
     double sum = 0;
@@ -106,19 +109,21 @@ struct Evaluation {
   }
 };
 
-Evaluation evaluate(const EvalOptions& options, const Model& model) {
-  Evaluation result{.tokens = input_tokens(options, model)};
+Evaluation evaluate(const EvalOptions& options, std::vector<int32_t> tokens, const RunNeeds& needs,
+                    LoadedModel& loaded) {
+  const Model& model = *loaded.model;
+  Evaluation result{.tokens = std::move(tokens)};
   const int64_t count = static_cast<int64_t>(result.tokens.size());
   std::optional<NpyWriter> writer;
   if (!options.logits_file.empty()) {
     writer.emplace(options.logits_file, count, model.config().vocab_size);
   }
-  const int64_t chunk = std::min(options.model.chunk_tokens, count);
-  SequenceRunner runner(
-      model,
-      {.context_tokens = count, .chunk_tokens = chunk, .logit_rows = std::min(kLogitRows, chunk)});
+  SequenceRunner runner(model, {.context_tokens = needs.context_tokens,
+                                .chunk_tokens = needs.chunk_tokens,
+                                .logit_rows = needs.logit_rows});
   const Stopwatch clock;
   runner.feed_all(result.tokens, [&](int64_t index, std::span<const float> logits) {
+    if (index == 0) loaded.after_first_token();
     if (index + 1 < count) {
       result.log_probabilities.push_back(
           log_probability(logits, result.tokens[static_cast<size_t>(index + 1)]));
@@ -128,15 +133,17 @@ Evaluation evaluate(const EvalOptions& options, const Model& model) {
     if (writer) writer->append(logits);
   });
   result.seconds = clock.seconds();
+  result.precision = precision_text(model);
+  result.residency = residency_text(loaded);
+  result.memory = memory_json(loaded);
   if (writer) writer->close();
   return result;
 }
 
 void print_json(const Evaluation& result) {
-  Json json = {{"tokens", result.tokens},
-               {"log_probabilities", result.log_probabilities},
-               {"seconds", result.seconds},
-               {"logits_hash", fmt::format("{:016x}", result.hash)}};
+  Json json = {{"tokens", result.tokens},     {"log_probabilities", result.log_probabilities},
+               {"seconds", result.seconds},   {"memory", result.memory},
+               {"weights", result.precision}, {"logits_hash", fmt::format("{:016x}", result.hash)}};
   if (!result.log_probabilities.empty()) json["perplexity"] = result.perplexity();
   fmt::print("{}\n", json.dump(2));
 }
@@ -145,8 +152,18 @@ void run_eval(const EvalOptions& options) {
   if (options.tokens_file.empty() == options.text_file.empty()) {
     throw UsageError("hearth eval needs one of --tokens FILE and --text FILE.");
   }
-  const LoadedModel loaded = load_model(options.model);
-  const Evaluation result = evaluate(options, *loaded.model);
+  std::vector<int32_t> tokens;
+  RunNeeds needs;
+  const auto plan = [&](const ModelConfig& config) {
+    tokens = input_tokens(options, config);
+    const int64_t count = static_cast<int64_t>(tokens.size());
+    const int64_t chunk = std::min(options.model.chunk_tokens, count);
+    needs = {
+        .context_tokens = count, .chunk_tokens = chunk, .logit_rows = std::min(kLogitRows, chunk)};
+    return needs;
+  };
+  LoadedModel loaded = load_model(options.model, plan, {.quiet = options.json});
+  const Evaluation result = evaluate(options, std::move(tokens), needs, loaded);
   if (options.json) return print_json(result);
   fmt::print("{:>8} {:>8} {:>12}\n", "position", "token", "ln p");
   fmt::print("{:>8} {:>8} {:>12}\n", 0, result.tokens[0], "-");
@@ -154,9 +171,11 @@ void run_eval(const EvalOptions& options) {
     fmt::print("{:>8} {:>8} {:>12.6f}\n", i + 1, result.tokens[i + 1], result.log_probabilities[i]);
   }
   if (!result.log_probabilities.empty()) fmt::print("perplexity {:.6f}\n", result.perplexity());
-  fmt::print(stderr, "{} | {} tokens in {:.2f} s, {:.1f} tokens/s | logits {:016x}\n",
+  fmt::print(stderr,
+             "{} | {} tokens in {:.2f} s, {:.1f} tokens/s | {} | weights {} | logits {:016x}\n",
              loaded.backend->description(), result.tokens.size(), result.seconds,
-             static_cast<double>(result.tokens.size()) / result.seconds, result.hash);
+             static_cast<double>(result.tokens.size()) / result.seconds, result.residency,
+             result.precision, result.hash);
 }
 
 }  // namespace

@@ -50,8 +50,12 @@ struct Statistics {
   int64_t generated_tokens = 0;
   double decode_seconds = 0;  // of all generated tokens but the first
   double decode_gigabytes_per_s = 0;
-  uint64_t logits_hash = 0;  // of the last step
-  std::string stop;          // "eos" or "length"
+  uint64_t logits_hash = 0;      // of the last step
+  std::string stop;              // "eos" or "length"
+  std::string precision;         // precision_text
+  std::string residency;         // residency_text
+  Json memory;                   // memory_json
+  uint64_t anonymous_bytes = 0;  // at the end, with the model still loaded
 
   double prefill_rate() const { return static_cast<double>(prompt_tokens) / prefill_seconds; }
   double decode_rate() const {
@@ -92,9 +96,10 @@ SamplingParameters sampling(const GenerateOptions& options) {
           .seed = options.seed ? *options.seed : std::random_device{}()};
 }
 
-void check_tokens(const Model& model, const std::vector<int32_t>& tokens, int64_t max_tokens) {
+void check_tokens(const std::string& folder, const ModelConfig& config,
+                  const std::vector<int32_t>& tokens, int64_t max_tokens) {
   const int64_t prompt = static_cast<int64_t>(tokens.size());
-  const int64_t limit = model.config().max_positions;
+  const int64_t limit = config.max_positions;
   if (prompt + max_tokens > limit) {
     throw UsageError(
         fmt::format("a prompt of {} tokens and an answer of up to {} are more than "
@@ -102,10 +107,10 @@ void check_tokens(const Model& model, const std::vector<int32_t>& tokens, int64_
                     prompt, max_tokens, limit));
   }
   for (const int32_t token : tokens) {
-    if (token < model.config().vocab_size) continue;
-    throw LoadError({.file = model.directory() / "tokenizer.json",
+    if (token < config.vocab_size) continue;
+    throw LoadError({.file = std::filesystem::path(folder) / "tokenizer.json",
                      .where = fmt::format("token {}", token),
-                     .expected = fmt::format("ids below vocab_size {}", model.config().vocab_size),
+                     .expected = fmt::format("ids below vocab_size {}", config.vocab_size),
                      .found = std::to_string(token),
                      .advice = "Tokenizer and model do not belong together."});
   }
@@ -115,20 +120,30 @@ void check_tokens(const Model& model, const std::vector<int32_t>& tokens, int64_
 template <typename Emit>
 Statistics generate(const GenerateOptions& options, const Emit& emit) {
   const Stopwatch start;
-  const LoadedModel loaded = load_model(options.model);
+  std::optional<Tokenizer> tokenizer;
+  std::vector<int32_t> prompt;
+  RunNeeds needs;
+  const auto plan = [&](const ModelConfig& config) {
+    tokenizer.emplace(options.model.folder);
+    prompt = prompt_tokens(options, *tokenizer);
+    check_tokens(options.model.folder, config, prompt, options.max_tokens);
+    const int64_t tokens = static_cast<int64_t>(prompt.size());
+    needs = {.context_tokens = tokens + options.max_tokens,
+             .chunk_tokens = std::min(options.model.chunk_tokens, tokens)};
+    return needs;
+  };
+  LoadedModel loaded = load_model(options.model, plan, {.quiet = options.json});
   const Model& model = *loaded.model;
-  const Tokenizer tokenizer(options.model.folder);
-  const std::vector<int32_t> prompt = prompt_tokens(options, tokenizer);
-  check_tokens(model, prompt, options.max_tokens);
   Sampler sampler(sampling(options), model.config().vocab_size);
   SequenceRunner runner(
-      model,
-      {.context_tokens = static_cast<int64_t>(prompt.size()) + options.max_tokens,
-       .chunk_tokens = std::min(options.model.chunk_tokens, static_cast<int64_t>(prompt.size()))});
-  StreamDecoder decoder(tokenizer, true);
+      model, {.context_tokens = needs.context_tokens, .chunk_tokens = needs.chunk_tokens});
+  StreamDecoder decoder(*tokenizer, true);
   Statistics statistics{.load_seconds = loaded.load_seconds,
                         .prompt_tokens = static_cast<int64_t>(prompt.size()),
-                        .stop = "length"};
+                        .stop = "length",
+                        .precision = precision_text(model),
+                        .residency = residency_text(loaded),
+                        .memory = memory_json(loaded)};
   const Stopwatch prefill;
   std::span<const float> logits = runner.feed(prompt);
   statistics.prefill_seconds = prefill.seconds();
@@ -138,6 +153,7 @@ Statistics generate(const GenerateOptions& options, const Emit& emit) {
     const int32_t token = sampler.sample(logits);
     if (++statistics.generated_tokens == 1) {
       statistics.first_token_seconds = start.seconds();
+      loaded.after_first_token();
       decode.restart();
     }
     statistics.decode_seconds = decode.seconds();
@@ -150,6 +166,7 @@ Statistics generate(const GenerateOptions& options, const Emit& emit) {
   }
   emit(decoder.flush());
   statistics.logits_hash = logits_hash(logits);
+  statistics.anonymous_bytes = anonymous_memory_bytes();
   statistics.decode_gigabytes_per_s =
       statistics.decode_rate() * static_cast<double>(model.bytes_per_token()) / 1e9;
   return statistics;
@@ -158,11 +175,11 @@ Statistics generate(const GenerateOptions& options, const Emit& emit) {
 void print_statistics(const Statistics& s) {
   fmt::print(stderr,
              "load {:.2f} s, first token after {:.2f} s | prompt: {} tokens, {:.1f} tokens/s | "
-             "answer: {} tokens, {:.1f} tokens/s, {:.1f} GB/s | memory beside the mapping: {:.0f} "
-             "MB | logits {:016x}\n",
+             "answer: {} tokens, {:.1f} tokens/s, {:.1f} GB/s | anonymous memory {:.0f} "
+             "MB | {} | weights {} | logits {:016x}\n",
              s.load_seconds, s.first_token_seconds, s.prompt_tokens, s.prefill_rate(),
              s.generated_tokens, s.decode_rate(), s.decode_gigabytes_per_s,
-             static_cast<double>(anonymous_memory_bytes()) / 1e6, s.logits_hash);
+             static_cast<double>(s.anonymous_bytes) / 1e6, s.residency, s.precision, s.logits_hash);
 }
 
 Json statistics_json(const Statistics& s) {
@@ -173,7 +190,9 @@ Json statistics_json(const Statistics& s) {
           {"generated_tokens", s.generated_tokens},
           {"decode_tokens_per_s", s.decode_rate()},
           {"decode_gigabytes_per_s", s.decode_gigabytes_per_s},
-          {"anonymous_memory_bytes", anonymous_memory_bytes()},
+          {"anonymous_memory_bytes", s.anonymous_bytes},
+          {"memory", s.memory},
+          {"weights", s.precision},
           {"logits_hash", fmt::format("{:016x}", s.logits_hash)}};
 }
 

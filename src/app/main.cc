@@ -44,6 +44,7 @@ int main(int argc, char** argv) {
   app.footer("Exit codes: 0 done, 1 failure, 2 wrong usage, 3 invalid model, 4 out of memory.");
   hearth::add_generate_command(app);
   hearth::add_eval_command(app);
+  hearth::add_bench_command(app);
   hearth::add_show_command(app);
   hearth::add_synth_command(app);
   return run(app, argc, argv);

@@ -1,9 +1,18 @@
 #include "app/model_flags.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <bit>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <utility>
 
+#include "app/load_report.h"
 #include "base/clock.h"
+#include "base/error.h"
+#include "os/memory_info.h"
+#include "os/terminal.h"
 
 namespace hearth {
 
@@ -13,28 +22,115 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
   command.add_option("--isa", flags.kernel_set,
-                     "Kernel set: reference, avx2, avx512, avx512bf16 (default: the best that runs here)");
+                     "Kernel set: reference, avx2, avxvnni, avx512, avx512bf16, neon (default: the "
+                     "best that runs here)");
   command.add_option("--delta", flags.delta_form, "Form of DeltaNet in prefill")
       ->check(CLI::IsMember({"recurrent", "chunked"}))
       ->capture_default_str();
   command.add_flag("--exact", flags.exact,
                    "Float activations and a float KV cache: slow, for comparisons");
+  command
+      .add_option("--head", flags.head, "Head: as the checkpoint has it (bf16), or in 8 bits (w8)")
+      ->check(CLI::IsMember({"bf16", "w8"}))
+      ->capture_default_str();
+  command
+      .add_option("--dense", flags.dense, "Dense projections: as in the checkpoint, or in 4 bits")
+      ->check(CLI::IsMember({"checkpoint", "w4"}))
+      ->capture_default_str();
+  command
+      .add_option("--residency", flags.residency,
+                  "Weights in the page cache, or read into memory first; auto: resident when "
+                  "they fit and are not cached")
+      ->check(CLI::IsMember({"mapped", "resident", "auto"}))
+      ->capture_default_str();
+  command.add_flag("--lock", flags.lock, "Lock resident weights, so that they are never swapped");
   command.add_option("--chunk", flags.chunk_tokens, "Most prompt tokens of one forward pass")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
 }
 
-LoadedModel load_model(const ModelFlags& flags) {
+ModelOptions model_options(const ModelFlags& flags) {
+  return {.exact = flags.exact,
+          .delta_form = flags.delta_form == "chunked" ? DeltaForm::kChunked : DeltaForm::kRecurrent,
+          .head = flags.head == "w8" ? HeadBits::k8 : HeadBits::kCheckpoint,
+          .dense = flags.dense == "w4" ? DenseBits::k4 : DenseBits::kCheckpoint};
+}
+
+namespace {
+
+Residency chosen_residency(const ModelFlags& flags, const ModelFiles& files,
+                           const MemoryLedger& ledger) {
+  if (flags.residency == "resident") return Residency::kResident;
+  if (flags.residency == "mapped") return Residency::kMapped;
+  return choose_residency(ledger, cached_share(files.ranges()));
+}
+
+ReadReport read_weights(const ModelFlags& flags, ModelFiles& files, Backend& backend, bool quiet) {
+  const ProgressBar bar(!quiet && stderr_is_terminal());
+  const auto show = [&](uint64_t done, uint64_t total) { bar.show(done, total); };
+  const ReadReport report =
+      files.make_resident({.lock = flags.lock, .method = {}, .progress = show}, backend);
+  if (!quiet) bar.finish(report);
+  return report;
+}
+
+}  // namespace
+
+LoadedModel load_model(const ModelFlags& flags, const PlanRun& plan,
+                       const LoadSettings& settings) {
   const Stopwatch clock;
+  if (flags.lock && flags.residency == "mapped") {
+    throw UsageError("--lock needs --residency resident: mapped weights belong to the page cache.");
+  }
   LoadedModel loaded;
   loaded.backend = std::make_unique<CpuBackend>(
       CpuOptions{.threads = flags.threads, .kernel_set = flags.kernel_set});
-  const DeltaForm form =
-      flags.delta_form == "chunked" ? DeltaForm::kChunked : DeltaForm::kRecurrent;
-  loaded.model = std::make_unique<Model>(flags.folder, *loaded.backend,
-                                         ModelOptions{.exact = flags.exact, .delta_form = form});
+  if (settings.profile) loaded.profile = std::make_unique<ProfilingBackend>(*loaded.backend);
+  Backend& backend = loaded.profile ? static_cast<Backend&>(*loaded.profile) : *loaded.backend;
+  const ModelOptions options = model_options(flags);
+  ModelFiles files(flags.folder, backend);
+  loaded.ledger = make_ledger(files, options, Residency::kMapped, plan(files.config()),
+                              loaded.backend->threads(), available_memory_bytes());
+  loaded.ledger.residency = chosen_residency(flags, files, loaded.ledger);
+  if (!settings.quiet) fmt::print(stderr, "{}", ledger_text(loaded.ledger));
+  require_fit(loaded.ledger, options);
+  if (loaded.ledger.residency == Residency::kResident) {
+    loaded.read = read_weights(flags, files, backend, settings.quiet);
+  }
+  loaded.model = std::make_unique<Model>(std::move(files), backend, options);
   loaded.load_seconds = clock.seconds();
   return loaded;
+}
+
+void LoadedModel::after_first_token() {
+  if (model->mapped_ranges().empty() || !ledger.fits_whole()) return;
+  populator = PagePopulator(model->mapped_ranges(), std::thread::hardware_concurrency());
+}
+
+nlohmann::ordered_json memory_json(const LoadedModel& loaded) {
+  nlohmann::ordered_json json = ledger_json(loaded.ledger);
+  if (!loaded.read) return json;
+  json["read_method"] = std::string(read_method_name(loaded.read->method));
+  json["read_seconds"] = loaded.read->seconds;
+  json["read_gigabytes_per_s"] =
+      static_cast<double>(loaded.read->bytes) / 1e9 / loaded.read->seconds;
+  return json;
+}
+
+std::string residency_text(const LoadedModel& loaded) {
+  return loaded.read ? "resident, " + read_text(*loaded.read) : "mapped";
+}
+
+std::string precision_text(const Model& model) {
+  std::string text;
+  const auto add = [&](const char* name, const RequantisationReport& report) {
+    if (report.matrices == 0) return;
+    text += fmt::format("{}{} ({:.1f} % RMS error)", text.empty() ? "" : ", ", name,
+                        100 * report.relative_rms());
+  };
+  add("head w8", model.requantised().head());
+  add("dense w4", model.requantised().dense());
+  return text.empty() ? "as in the checkpoint" : text;
 }
 
 uint64_t logits_hash(std::span<const float> logits) {

@@ -2,12 +2,19 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "backend/cpu/cpu_backend.h"
+#include "backend/profiling_backend.h"
+#include "model/memory_ledger.h"
 #include "model/model.h"
+#include "os/file_reader.h"
+#include "os/page_populator.h"
 
 namespace CLI {
 class App;
@@ -21,20 +28,54 @@ struct ModelFlags {
   std::string kernel_set;
   std::string delta_form = "recurrent";
   bool exact = false;
+  std::string head = "bf16";
+  std::string dense = "checkpoint";
+  std::string residency = "mapped";
+  bool lock = false;
   int64_t chunk_tokens = 512;
 };
 
-/// Adds -m, -t, --isa, --delta, --exact and --chunk.
+/// Adds -m, -t, --isa, --delta, --exact, --chunk, --head, --dense, --residency and --lock.
 void add_model_flags(CLI::App& command, ModelFlags& flags);
 
 struct LoadedModel {
   std::unique_ptr<CpuBackend> backend;
+  std::unique_ptr<ProfilingBackend> profile;  // in front of it, when asked for
   std::unique_ptr<Model> model;
   double load_seconds = 0;
+  MemoryLedger ledger;
+  std::optional<ReadReport> read;  // when the weights are resident
+  PagePopulator populator;
+
+  /// To be called once the first token is there, and not before: has the mapped weights' pages
+  /// mapped in the background, unless they do not fit into memory anyway.
+  void after_first_token();
 };
 
+/// What will be run on a model of this config.
+using PlanRun = std::function<RunNeeds(const ModelConfig& config)>;
+
+struct LoadSettings {
+  bool quiet = false;    // says nothing on stderr
+  bool profile = false;  // puts a ProfilingBackend in front
+};
+
+/// Opens the folder, asks what will be run, says on stderr what memory that takes, and loads.
 /// Throws LoadError, UsageError, MemoryError.
-LoadedModel load_model(const ModelFlags& flags);
+LoadedModel load_model(const ModelFlags& flags, const PlanRun& plan, const LoadSettings& settings);
+
+/// The flags' model options.
+ModelOptions model_options(const ModelFlags& flags);
+
+/// Ledger and, for resident weights, how they were read.
+nlohmann::ordered_json memory_json(const LoadedModel& loaded);
+
+/// "mapped", or "resident, read 8.2 GB in …".
+std::string residency_text(const LoadedModel& loaded);
+
+/// Which weights are not the checkpoint's own bits, and how far off they are on average, e.g.
+/// "head w8 (0.6 % RMS error)"; "as in the checkpoint" when all are.
+std::string precision_text(const Model& model);
 
 /// FNV-1a-64 over the bits of the logits: equal hashes mean equal computations.
 uint64_t logits_hash(std::span<const float> logits);

@@ -7,8 +7,11 @@
 #include <string>
 
 #include "app/commands.h"
+#include "app/load_report.h"
 #include "app/numbers.h"
 #include "app/show_report.h"
+#include "backend/cpu/cpu_backend.h"
+#include "os/memory_info.h"
 
 namespace hearth {
 namespace {
@@ -20,9 +23,7 @@ struct ShowOptions {
   bool json = false;
 };
 
-constexpr int64_t kKvTokens = 1000;  // the unit in which KV memory is shown
-
-double megabytes(uint64_t bytes) { return static_cast<double>(bytes) / 1e6; }
+constexpr int64_t kContextTokens = 4096;  // of the run whose memory is shown
 
 void print_geometry(const ShowReport& report) {
   const ModelConfig& c = report.config;
@@ -88,18 +89,19 @@ void print_table(const ShowReport& report) {
   }
 }
 
-void print_memory(const ShowReport& report) {
-  const uint64_t mapped = report.stored_bytes(false) + report.stored_bytes(true);
-  fmt::print("\nmemory\n");
-  fmt::print("  weights, mapped from {} files:  {:>10.1f} MB\n", report.shards.size(),
-             megabytes(mapped));
-  fmt::print("  recurrent state a sequence:    {:>10.1f} MB\n", megabytes(report.state_bytes()));
-  fmt::print("  keys and values, {} tokens:  {:>10.1f} MB\n", kKvTokens,
-             megabytes(report.kv_bytes_per_token() * kKvTokens));
-  fmt::print("  available on this machine:     {:>10.1f} MB{}\n", megabytes(report.available_bytes),
-             report.available_bytes < mapped ? ": less than the weights, parts are read from disk "
-                                               "again and again"
-                                             : "");
+void print_memory(const MemoryLedger& ledger) {
+  fmt::print("\nmemory of a run with {} tokens of context\n{}", ledger.needs.context_tokens,
+             ledger_text(ledger));
+  fmt::print("  {:<36}{:>10.1f} MB\n", "needed with --residency resident",
+             static_cast<double>(ledger.anonymous_bytes(Residency::kResident)) / 1e6);
+}
+
+/// The ledger of a run without any flags.
+MemoryLedger usual_ledger(const std::string& folder) {
+  CpuBackend backend({});
+  const ModelFiles files(folder, backend);
+  return make_ledger(files, {}, Residency::kMapped, {.context_tokens = kContextTokens},
+                     backend.threads(), available_memory_bytes());
 }
 
 Json geometry_json(const ModelConfig& c) {
@@ -149,7 +151,7 @@ Json component_json(const ComponentUse& use) {
           {"formats", std::move(formats)}};
 }
 
-Json report_json(const ShowReport& report) {
+Json report_json(const ShowReport& report, const MemoryLedger& ledger) {
   Json components = Json::array();
   for (const ComponentUse& use : report.components) components.push_back(component_json(use));
   Json files = Json::array();
@@ -181,18 +183,21 @@ Json report_json(const ShowReport& report) {
        {{"mapped_bytes", report.stored_bytes(false) + report.stored_bytes(true)},
         {"state_bytes_per_sequence", report.state_bytes()},
         {"kv_bytes_per_token", report.kv_bytes_per_token()},
-        {"available_bytes", report.available_bytes}}}};
+        {"available_bytes", report.available_bytes}}},
+      {"ledger", ledger_json(ledger)}};
 }
 
 void run_show(const ShowOptions& options) {
   const ShowReport report = inspect_model(options.folder);
+  const MemoryLedger ledger = usual_ledger(options.folder);
   if (options.json) {
-    fmt::print("{}\n", report_json(report).dump(2, ' ', false, Json::error_handler_t::replace));
+    fmt::print("{}\n",
+               report_json(report, ledger).dump(2, ' ', false, Json::error_handler_t::replace));
     return;
   }
   print_geometry(report);
   print_table(report);
-  print_memory(report);
+  print_memory(ledger);
 }
 
 }  // namespace

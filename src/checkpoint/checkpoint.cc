@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "checkpoint/printable.h"
 #include "checkpoint/safetensors.h"
@@ -148,8 +149,8 @@ void Checkpoint::open_shards(const std::vector<std::string>& names) {
   parallel_for(names.size(), [&](size_t i) {
     CheckpointShard& shard = shards_[i];
     shard.path = directory_ / names[i];
-    files_[i] = map_file(shard.path);
-    const std::span<const std::byte> bytes = files_[i].bytes();
+    files_[i] = ShardMemory(map_file(shard.path));
+    const std::span<const std::byte> bytes = files_[i].mapping();
     SafetensorsHeader header = parse_safetensors(bytes, shard.path);
     shard.file_bytes = bytes.size();
     shard.tensor_count = header.entries.size();
@@ -231,6 +232,75 @@ TensorView Checkpoint::require(std::string_view name, std::span<const int64_t> s
     fail("dtype " + joined(names, " or "), std::string(dtype_name(view.dtype)));
   }
   return view;
+}
+
+std::vector<FileRange> Checkpoint::file_ranges(bool (*wanted)(std::string_view tensor)) const {
+  std::vector<FileRange> ranges;
+  for (const auto& [shard, begin, end] : spans(wanted)) {
+    ranges.push_back({.file = shards_[shard].path, .offset = begin, .bytes = end - begin});
+  }
+  return ranges;
+}
+
+std::vector<std::span<const std::byte>> Checkpoint::mapped_ranges(
+    bool (*wanted)(std::string_view tensor)) const {
+  std::vector<std::span<const std::byte>> ranges;
+  for (const auto& [shard, begin, end] : spans(wanted)) {
+    ranges.push_back(files_[shard].mapping().subspan(begin, end - begin));
+  }
+  return ranges;
+}
+
+std::vector<Checkpoint::ShardSpan> Checkpoint::spans(
+    bool (*wanted)(std::string_view tensor)) const {
+  std::vector<ShardSpan> all(shards_.size());
+  for (size_t i = 0; i < all.size(); ++i) all[i] = {i, UINT64_MAX, 0};
+  for (const CheckpointTensor& tensor : tensors_) {
+    if (!wanted(tensor.name) || files_[tensor.shard].mapping().empty()) continue;
+    const std::byte* start = files_[tensor.shard].mapping().data();
+    const uint64_t begin = static_cast<uint64_t>(tensor.view.data - start);
+    ShardSpan& span = all[tensor.shard];
+    span.begin = std::min(span.begin, begin / kReadAlignment * kReadAlignment);
+    span.end = std::max(span.end, begin + tensor.view.bytes());
+  }
+  std::erase_if(all, [](const ShardSpan& span) { return span.end == 0; });
+  return all;
+}
+
+ReadReport Checkpoint::make_resident(bool (*wanted)(std::string_view tensor),
+                                     const ResidentOptions& options) {
+  constexpr uint64_t kHugePage = uint64_t{2} << 20;
+  const std::vector<ShardSpan> parts = spans(wanted);
+  std::vector<FileRange> ranges = file_ranges(wanted);
+  std::vector<MemoryBlock> blocks;
+  uint64_t total = 0;
+  for (FileRange& range : ranges) {
+    blocks.emplace_back((range.bytes + kHugePage - 1) / kHugePage * kHugePage);
+    if (options.lock) blocks.back().lock();
+    range.target = blocks.back().as<std::byte>();
+    total += range.bytes;
+  }
+  const ReadReport report =
+      read_ranges(ranges, options.method, [&](uint64_t done) { options.progress(done, total); });
+  for (size_t i = 0; i < parts.size(); ++i) {
+    ShardMemory& file = files_[parts[i].shard];
+    const std::byte* start = file.mapping().data();
+    const size_t file_bytes = file.mapping().size();
+    file.hold(std::move(blocks[i]), parts[i].begin);
+    for (CheckpointTensor& tensor : tensors_) {
+      if (tensor.shard != parts[i].shard || !wanted(tensor.name)) continue;
+      const uint64_t offset = static_cast<uint64_t>(tensor.view.data - start);
+      CHECK(offset <= file_bytes);
+      tensor.view.data = file.at(offset);
+    }
+  }
+  return report;
+}
+
+size_t Checkpoint::resident_bytes() const {
+  size_t sum = 0;
+  for (const ShardMemory& file : files_) sum += file.resident_bytes();
+  return sum;
 }
 
 fs::path Checkpoint::file_of(std::string_view name) const {

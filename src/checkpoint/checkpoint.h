@@ -9,14 +9,17 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "os/mapped_file.h"
+#include "checkpoint/shard_memory.h"
+#include "os/file_reader.h"
 #include "tensor/tensor_view.h"
 
 namespace hearth {
@@ -35,6 +38,13 @@ struct CheckpointShard {
   uint64_t file_bytes = 0;
   uint64_t tensor_count = 0;
   uint64_t tensor_bytes = 0;
+};
+
+/// How tensors are brought into memory.
+struct ResidentOptions {
+  bool lock = false;                 // never swap it out
+  std::optional<ReadMethod> method;  // none: the fastest that works here
+  std::function<void(uint64_t done, uint64_t total)> progress = [](uint64_t, uint64_t) {};
 };
 
 class Checkpoint {
@@ -61,10 +71,33 @@ class Checkpoint {
                    std::span(dtypes.begin(), dtypes.size()));
   }
 
+  /// Where the tensors that `wanted` names lie: one range for each shard that has some, without a
+  /// target.
+  std::vector<FileRange> file_ranges(bool (*wanted)(std::string_view tensor)) const;
+
+  /// The mapped bytes of these ranges.
+  std::vector<std::span<const std::byte>> mapped_ranges(
+      bool (*wanted)(std::string_view tensor)) const;
+
+  /// Reads the ranges of the wanted tensors into huge pages and unmaps their shards. Views handed
+  /// out before are void. Wanted tensors only may be used afterwards. Throws LoadError, MemoryError.
+  ReadReport make_resident(bool (*wanted)(std::string_view tensor), const ResidentOptions& options);
+
+  /// Bytes of anonymous memory that hold shards.
+  size_t resident_bytes() const;
+
   /// The file that holds the tensor, for error messages; the folder when it is absent.
   std::filesystem::path file_of(std::string_view name) const;
 
  private:
+  /// The part of a shard in which its wanted tensors lie; begin is a multiple of kReadAlignment.
+  struct ShardSpan {
+    size_t shard = 0;
+    uint64_t begin = 0;
+    uint64_t end = 0;
+  };
+
+  std::vector<ShardSpan> spans(bool (*wanted)(std::string_view tensor)) const;
   /// Maps the named files of the folder and fills shards_, files_ and tensors_.
   void open_shards(const std::vector<std::string>& names);
   /// Throws unless the index names exactly the tensors of the shards, each in its shard.
@@ -72,7 +105,7 @@ class Checkpoint {
 
   std::filesystem::path directory_;
   std::vector<CheckpointShard> shards_;
-  std::vector<MappedFile> files_;  // parallel to shards_
+  std::vector<ShardMemory> files_;  // parallel to shards_
   std::vector<CheckpointTensor> tensors_;
 };
 

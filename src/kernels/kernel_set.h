@@ -17,7 +17,7 @@
 namespace hearth {
 
 /// Most tokens of one ActivationTile, over all kernel sets.
-inline constexpr int kMaxTileTokens = 12;
+inline constexpr int kMaxTileTokens = 24;
 
 /// Columns of a DeltaNet state block: states are stored [value_dim/16][key_dim][16].
 inline constexpr int kStateColumns = 16;
@@ -64,6 +64,19 @@ struct ConvRun {
   int taps = 0;
 };
 
+/// The gates of one value head of gated DeltaNet:
+///   β = sigmoid(b),  g = rate · softplus(a + bias)
+struct DeltaGates {
+  const float* a = nullptr;  // [tokens] rows of stride, one value each
+  const float* b = nullptr;
+  int64_t stride = 0;
+  float rate = 0;  // −exp(A_log)
+  float bias = 0;
+  int64_t tokens = 0;
+  float* log_decay = nullptr;  // [tokens], g
+  float* beta = nullptr;       // [tokens]
+};
+
 /// One value head's gated delta rule over a segment of tokens (spec: Gated DeltaNet, recurrence).
 /// q and k are normalised, q scaled by 1/√key_dim. Per token, with decay = e^g:
 ///   S ← decay·S;  δ = β(v − Sᵀk);  S ← S + k⊗δ;  o = Sᵀq
@@ -81,7 +94,8 @@ struct DeltaHead {
   int64_t gate_stride = 0;
   int64_t tokens = 0;
   int64_t key_dim = 0;
-  int64_t columns = 0;  // value columns of this call, from the state's first block on
+  int64_t columns = 0;                // value columns of this call, from the state's first block on
+  const float* next_state = nullptr;  // the state that the next call works on, if known: a hint
 };
 
 /// Tokens of one page of the KV cache, the block size of attention.
@@ -90,9 +104,10 @@ inline constexpr int64_t kKvPageTokens = 64;
 /// How a page keeps the keys and the values of one KV head:
 ///   kF32   keys [token][head_dim], values likewise, float
 ///   kBf16  keys [head_dim/2][token][2], values [token/2][head_dim][2], bf16; head_dim is even
+///   kInt8  the same in int8, then float scales [token] of the keys, [token] of the values
 /// The pairs are what dot products of bf16 add up in one 32-bit lane: lanes are tokens for scores,
-/// and dimensions for outputs.
-enum class KvType : uint8_t { kF32, kBf16 };
+/// and dimensions for outputs. Every int8 is a bf16, too.
+enum class KvType : uint8_t { kF32, kBf16, kInt8 };
 
 /// Online softmax over one page of cached tokens, for `queries` consecutive tokens with `heads`
 /// query heads each that share a KV head. A row is one head of one token: row = query·heads + head.
@@ -100,14 +115,17 @@ enum class KvType : uint8_t { kF32, kBf16 };
 /// by sums at the end gives attention's output.
 ///
 /// With bf16 pages q is bf16 and each weight e^(score − maximum) is rounded to bf16, both for the
-/// sum and the output; sums are formed in float. A token that a query does not see has the weight
-/// 0, but the whole page may be read: it must hold finite numbers everywhere.
+/// sum and the output; sums are formed in float. With scales a score is multiplied by its key's,
+/// and for the output a weight by its value's, rounded to bf16 again. A token that a query does not
+/// see has the weight 0, but the whole page may be read: it must hold finite numbers everywhere.
 ///
 /// A row gets the same bits whichever rows share its call.
 struct AttentionBlock {
-  const void* q = nullptr;       // [rows][head_dim], scaled by 1/√head_dim already
-  const void* keys = nullptr;    // a page's part for this KV head
-  const void* values = nullptr;  // likewise
+  const void* q = nullptr;              // [rows][head_dim], scaled by 1/√head_dim already
+  const void* keys = nullptr;           // a page's part for this KV head
+  const void* values = nullptr;         // likewise
+  const float* key_scales = nullptr;    // [kKvPageTokens], of bf16 pages; null: 1
+  const float* value_scales = nullptr;  // likewise
   int64_t visible = 0;  // tokens that the first query sees, ≥ 1; each further one sees one more
   int64_t queries = 0;
   int64_t heads = 0;
@@ -152,6 +170,7 @@ struct KernelSet {
   /// y += scale · x.
   void (*accumulate)(const float* x, float scale, int64_t n, float* y);
   void (*conv_silu)(const ConvRun& run);
+  void (*delta_gates)(const DeltaGates& gates);
   /// Token by token.
   void (*delta_recurrent)(const DeltaHead& head);
   /// In chunks of kDeltaChunk tokens (WY form): mathematically the same, other rounding.
@@ -159,6 +178,13 @@ struct KernelSet {
   /// Over a page of kF32, and of kBf16.
   void (*attend_f32)(const AttentionBlock& block);
   void (*attend_bf16)(const AttentionBlock& block);
+  /// halves = codes, as bf16, which has all int8 exactly.
+  void (*widen_int8)(const int8_t* codes, int64_t count, uint16_t* halves);
+
+  /// What the processor could do at most: multiply-accumulates on registers alone, of int8 and of
+  /// bf16, by the set's best instructions for each. They return the number of them in `rounds`.
+  int64_t (*int8_probe)(int64_t rounds);
+  int64_t (*bf16_probe)(int64_t rounds);
 };
 
 /// Tokens of one chunk of delta_chunked.

@@ -1,13 +1,12 @@
 #include "model/model.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
-#include "model/families/family.h"
 #include "model/rope.h"
 
 namespace hearth {
-namespace {
 
 StateShape state_shape_of(const ModelConfig& config, const ModelOptions& options) {
   const float eps = static_cast<float>(config.rms_norm_eps);
@@ -26,6 +25,8 @@ StateShape state_shape_of(const ModelConfig& config, const ModelOptions& options
                         .norm_eps = eps,
                         .kv_type = options.exact ? KvType::kF32 : KvType::kBf16}};
 }
+
+namespace {
 
 size_t expert_bytes(const ExpertWeights& expert) {
   return matrix_bytes(expert.gate) + matrix_bytes(expert.up) + matrix_bytes(expert.down);
@@ -57,14 +58,12 @@ size_t mixer_bytes(const LayerWeights& layer, MixerKind kind) {
 }  // namespace
 
 Model::Model(const std::filesystem::path& directory, Backend& backend, const ModelOptions& options)
-    : config_(load_model_config(directory)), options_(options), backend_(&backend) {
-  const QuantizationConfig quantization = load_quantization_config(directory);
-  checkpoint_.emplace(directory);
-  weights_ = find_family(*checkpoint_, config_).load(*checkpoint_, config_, quantization, backend);
-  state_shape_ = state_shape_of(config_, options_);
-  RopeFrequencies rope = rope_frequencies(config_);
-  inverse_frequencies_ = std::move(rope.inverse);
-  rope_scale_ = rope.scale;
+    : Model(ModelFiles(directory, backend), backend, options) {}
+
+Model::Model(ModelFiles files, Backend& backend, const ModelOptions& options)
+    : Model(std::move(files.config_), std::move(files.weights_), backend, options) {
+  mapped_ranges_ = files.mapped_ranges();
+  checkpoint_.emplace(std::move(files.checkpoint_));
 }
 
 Model::Model(ModelConfig config, ModelWeights weights, Backend& backend,
@@ -73,6 +72,7 @@ Model::Model(ModelConfig config, ModelWeights weights, Backend& backend,
       options_(options),
       backend_(&backend),
       weights_(std::move(weights)),
+      requantised_(weights_, options.head, options.dense, backend),
       state_shape_(state_shape_of(config_, options_)) {
   RopeFrequencies rope = rope_frequencies(config_);
   inverse_frequencies_ = std::move(rope.inverse);
@@ -90,18 +90,53 @@ size_t Model::bytes_per_token() const {
   return bytes;
 }
 
-BackendLimits Model::limits(int64_t tokens) const {
-  const DeltaGeometry& delta = state_shape_.delta;
-  const AttentionGeometry& attention = state_shape_.attention;
-  const int64_t expert_width = std::max(config_.expert_dim, config_.shared_expert_dim);
-  return {.tokens = tokens,
-          .columns = std::max({config_.hidden_size, delta.values(), attention.queries()}),
-          .experts = config_.expert_count,
-          .experts_per_token = config_.experts_per_token,
-          .expert_width = expert_width,
-          .hidden = config_.hidden_size,
-          .delta = delta,
-          .attention = attention};
+BackendLimits backend_limits(const ModelConfig& config, const StateShape& shape, int64_t tokens) {
+  const int64_t expert_width = std::max(config.expert_dim, config.shared_expert_dim);
+  return {
+      .tokens = tokens,
+      .columns = std::max({config.hidden_size, shape.delta.values(), shape.attention.queries()}),
+      .experts = config.expert_count,
+      .experts_per_token = config.experts_per_token,
+      .expert_width = expert_width,
+      .hidden = config.hidden_size,
+      .delta = shape.delta,
+      .attention = shape.attention};
+}
+
+namespace {
+
+/// Floats of each buffer of a Workspace, in the order of its members, in whole cache lines.
+using WorkspaceFloats = std::array<int64_t, 11>;
+
+WorkspaceFloats workspace_floats(const ModelConfig& config, const StateShape& shape,
+                                 int64_t max_tokens, int64_t max_logit_rows) {
+  const DeltaGeometry& delta = shape.delta;
+  const AttentionGeometry& attention = shape.attention;
+  WorkspaceFloats sizes = {max_tokens * config.hidden_size,
+                           max_tokens * config.hidden_size,
+                           max_tokens * std::max(delta.projected(), 2 * attention.queries()),
+                           max_tokens * 2 * delta.value_heads,
+                           max_tokens * attention.kv(),
+                           max_tokens * attention.kv(),
+                           max_tokens * std::max(delta.values(), attention.queries()),
+                           max_tokens * attention.rotary_dim / 2,
+                           max_tokens * attention.rotary_dim / 2,
+                           max_logit_rows * config.hidden_size,
+                           max_logit_rows * config.vocab_size};
+  constexpr int64_t kAlign = 16;  // floats: one cache line
+  for (int64_t& floats : sizes) floats = (floats + kAlign - 1) / kAlign * kAlign;
+  return sizes;
+}
+
+}  // namespace
+
+size_t workspace_bytes(const ModelConfig& config, const StateShape& shape, int64_t max_tokens,
+                       int64_t max_logit_rows) {
+  size_t sum = 0;
+  for (const int64_t floats : workspace_floats(config, shape, max_tokens, max_logit_rows)) {
+    sum += static_cast<size_t>(floats) * sizeof(float);
+  }
+  return sum;
 }
 
 Workspace::Workspace(const Model& model, int64_t max_tokens, int64_t max_segments,
@@ -110,32 +145,17 @@ Workspace::Workspace(const Model& model, int64_t max_tokens, int64_t max_segment
       max_segments_(max_segments),
       max_logit_rows_(max_logit_rows),
       vocab_(model.config().vocab_size) {
-  model.backend().reserve(model.limits(std::max(max_tokens, max_logit_rows)));
-  const DeltaGeometry& delta = model.state_shape().delta;
-  const AttentionGeometry& attention = model.state_shape().attention;
-  const int64_t hidden = model.config().hidden_size;
-  const std::pair<float**, int64_t> buffers[] = {
-      {&residual_, max_tokens * hidden},
-      {&normed_, max_tokens * hidden},
-      {&projected_, max_tokens * std::max(delta.projected(), 2 * attention.queries())},
-      {&ba_, max_tokens * 2 * delta.value_heads},
-      {&keys_, max_tokens * attention.kv()},
-      {&values_, max_tokens * attention.kv()},
-      {&mixed_, max_tokens * std::max(delta.values(), attention.queries())},
-      {&rope_cos_, max_tokens * attention.rotary_dim / 2},
-      {&rope_sin_, max_tokens * attention.rotary_dim / 2},
-      {&logit_input_, max_logit_rows * hidden},
-      {&logits_, max_logit_rows * vocab_},
-  };
-  constexpr int64_t kAlign = 16;  // floats: one cache line
-  const auto padded = [](int64_t floats) { return (floats + kAlign - 1) / kAlign * kAlign; };
-  int64_t total = 0;
-  for (const auto& [pointer, floats] : buffers) total += padded(floats);
-  memory_ = MemoryBlock(static_cast<size_t>(total) * sizeof(float));
-  float* next = static_cast<float*>(memory_.data());
-  for (const auto& [pointer, floats] : buffers) {
-    *pointer = next;
-    next += padded(floats);
+  const ModelConfig& config = model.config();
+  const StateShape& shape = model.state_shape();
+  model.backend().reserve(backend_limits(config, shape, std::max(max_tokens, max_logit_rows)));
+  memory_ = MemoryBlock(workspace_bytes(config, shape, max_tokens, max_logit_rows));
+  float* next = memory_.as<float>();
+  float** const buffers[] = {&residual_, &normed_,   &projected_, &ba_,          &keys_,  &values_,
+                             &mixed_,    &rope_cos_, &rope_sin_,  &logit_input_, &logits_};
+  const WorkspaceFloats sizes = workspace_floats(config, shape, max_tokens, max_logit_rows);
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    *buffers[i] = next;
+    next += sizes[i];
   }
   tokens_.resize(static_cast<size_t>(max_tokens));
   positions_.resize(static_cast<size_t>(max_tokens));

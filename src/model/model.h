@@ -11,6 +11,8 @@
 #include "backend/backend.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/model_config.h"
+#include "model/model_files.h"
+#include "model/requantise.h"
 #include "model/sequence_state.h"
 #include "model/weights.h"
 
@@ -20,7 +22,16 @@ struct ModelOptions {
   /// Float activations and a float KV cache everywhere: slow, for comparison with the reference.
   bool exact = false;
   DeltaForm delta_form = DeltaForm::kRecurrent;
+  HeadBits head = HeadBits::kCheckpoint;
+  DenseBits dense = DenseBits::kCheckpoint;
 };
+
+/// The sizes of what a model of this config takes.
+StateShape state_shape_of(const ModelConfig& config, const ModelOptions& options);
+BackendLimits backend_limits(const ModelConfig& config, const StateShape& shape, int64_t tokens);
+/// The size of a Workspace's buffers.
+size_t workspace_bytes(const ModelConfig& config, const StateShape& shape, int64_t max_tokens,
+                       int64_t max_logit_rows);
 
 /// The next tokens of one sequence.
 struct Segment {
@@ -82,6 +93,9 @@ class Model {
  public:
   /// Maps and reads the folder. The backend must outlive the model. Throws LoadError.
   Model(const std::filesystem::path& directory, Backend& backend, const ModelOptions& options);
+  /// A model over files that are opened, and perhaps resident, already. Throws LoadError and
+  /// MemoryError.
+  Model(ModelFiles files, Backend& backend, const ModelOptions& options);
   /// A model over given weights, e.g. made in memory.
   Model(ModelConfig config, ModelWeights weights, Backend& backend, const ModelOptions& options);
 
@@ -90,10 +104,15 @@ class Model {
     return checkpoint_ ? checkpoint_->directory() : std::filesystem::path();
   }
   const ModelConfig& config() const { return config_; }
+  /// What is read of the mapped files; empty when they are resident.
+  const std::vector<std::span<const std::byte>>& mapped_ranges() const { return mapped_ranges_; }
   const ModelWeights& weights() const { return weights_; }
   const ModelOptions& options() const { return options_; }
   const StateShape& state_shape() const { return state_shape_; }
   Backend& backend() const { return *backend_; }
+
+  /// What was re-quantised when the model was loaded.
+  const RequantisedCopies& requantised() const { return requantised_; }
 
   /// Bytes of weights that one decoded token reads, with scales and the embedding row.
   size_t bytes_per_token() const;
@@ -106,13 +125,13 @@ class Model {
   friend class ForwardPass;
   friend class Workspace;
 
-  BackendLimits limits(int64_t tokens) const;
-
   std::optional<Checkpoint> checkpoint_;  // none for a model made in memory
+  std::vector<std::span<const std::byte>> mapped_ranges_;
   ModelConfig config_;
   ModelOptions options_;
   Backend* backend_;
   ModelWeights weights_;
+  RequantisedCopies requantised_;
   StateShape state_shape_;
   std::vector<float> inverse_frequencies_;  // [rotary_dim/2]
   float rope_scale_ = 1.0f;

@@ -26,6 +26,7 @@ std::byte* KvPagePool::take() {
   std::byte* page = free_.back();
   free_.pop_back();
   owners_[index(page)] = 1;
+  std::memset(page, 0, static_cast<size_t>(page_bytes_));
   return page;
 }
 
@@ -36,8 +37,13 @@ void KvPagePool::release(std::byte* page) {
   if (--owners_[index(page)] == 0) free_.push_back(page);
 }
 
-PageList::PageList(const PageList& other) : pool_(other.pool_), pages_(other.pages_) {
-  for (std::byte* page : pages_) pool_->share(page);
+PageList::PageList(KvPagePool& pool) : pool_(&pool) { pages_.reserve(pool.total_pages()); }
+
+PageList::PageList(const PageList& other) : PageList(*other.pool_) {
+  for (std::byte* page : other.pages_) {
+    pool_->share(page);
+    pages_.push_back(page);
+  }
 }
 
 PageList::PageList(PageList&& other) noexcept

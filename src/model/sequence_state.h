@@ -36,8 +36,10 @@ class KvPagePool {
 
   int64_t page_bytes() const { return page_bytes_; }
   int64_t free_pages() const { return static_cast<int64_t>(free_.size()); }
+  size_t total_pages() const { return owners_.size(); }
 
-  /// A page with one owner, or null when none is free. Its content is arbitrary.
+  /// A page with one owner, or null when none is free. It is all zero: attention
+  /// computes with whole pages, and what it masks out must be numbers.
   std::byte* take();
   void share(std::byte* page);
   void release(std::byte* page);
@@ -55,7 +57,8 @@ class KvPagePool {
 /// Shared ownership of a sequence's pages. Copying shares them.
 class PageList {
  public:
-  explicit PageList(KvPagePool& pool) : pool_(&pool) {}
+  /// Has room for all pages of the pool, so that `reserve` never allocates.
+  explicit PageList(KvPagePool& pool);
   PageList(const PageList& other);
   PageList(PageList&& other) noexcept;
   PageList& operator=(PageList other) noexcept;

@@ -4,6 +4,9 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace hearth {
@@ -21,6 +24,15 @@ bool has_f16c() {
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
 }
 
+/// Intel had it before AVX-512 (Alder Lake), AMD long after (Zen 5); compilers know it by name late.
+bool has_avx_vnni() {
+  unsigned int eax = 0;
+  unsigned int ebx = 0;
+  unsigned int ecx = 0;
+  unsigned int edx = 0;
+  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & (1u << 4)) != 0;
+}
+
 }  // namespace
 #endif
 
@@ -29,11 +41,15 @@ CpuFeatures detect_cpu_features() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   features.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+  features.avx_vnni = features.avx2 && has_avx_vnni();
   features.avx512 = features.avx2 && __builtin_cpu_supports("avx512f") &&
                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");
   features.avx512_vnni = features.avx512 && __builtin_cpu_supports("avx512vnni");
   features.avx512_bf16 = features.avx512 && __builtin_cpu_supports("avx512bf16");
+#elif defined(__aarch64__)
+  const unsigned long wanted = HWCAP_ASIMDDP | HWCAP_ASIMDHP | HWCAP_FPHP;
+  features.neon_dotprod = (getauxval(AT_HWCAP) & wanted) == wanted;
 #endif
   return features;
 }
@@ -41,8 +57,10 @@ CpuFeatures detect_cpu_features() {
 bool cpu_can_run(std::string_view name) {
   const CpuFeatures features = detect_cpu_features();
   if (name == "avx2") return features.avx2;
+  if (name == "avxvnni") return features.avx_vnni;
   if (name == "avx512") return features.avx512_vnni;
   if (name == "avx512bf16") return features.avx512_bf16;
+  if (name == "neon") return features.neon_dotprod;
   return false;
 }
 

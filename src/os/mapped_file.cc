@@ -3,11 +3,12 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <system_error>
 #include <utility>
+
+#include "os/descriptor.h"
 
 namespace hearth {
 namespace {
@@ -15,21 +16,6 @@ namespace {
 [[noreturn]] void throw_errno(int error, const char* what, const std::filesystem::path& path) {
   throw std::system_error(error, std::generic_category(), what + (" " + path.string()));
 }
-
-/// Closes the descriptor at the end of the scope; a mapping outlives it.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 }  // namespace
 

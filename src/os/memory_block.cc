@@ -2,12 +2,23 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include <utility>
 
 #include "base/error.h"
+#include "os/topology.h"
 
 namespace hearth {
+namespace {
+
+/// From this size on, a block holds what all workers read (weights, caches).
+constexpr size_t kInterleavedBytes = size_t{64} << 20;
+
+}  // namespace
 
 MemoryBlock::MemoryBlock(size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
@@ -20,6 +31,23 @@ MemoryBlock::MemoryBlock(size_t bytes) : bytes_(bytes) {
   }
   data_ = data;
   madvise(data_, bytes_, MADV_HUGEPAGE);  // a wish; small pages work as well
+  if (bytes >= kInterleavedBytes) interleave_over_nodes(data_, bytes_);
+}
+
+void MemoryBlock::lock() {
+  if (!data_ || mlock2(data_, bytes_, MLOCK_ONFAULT) == 0) return;
+  const int error = errno;
+  rlimit limit{};
+  getrlimit(RLIMIT_MEMLOCK, &limit);
+  const std::string allowed = limit.rlim_cur == RLIM_INFINITY
+                                  ? "no limit is set"
+                                  : fmt::format("{:.1f} MiB may be locked",
+                                                static_cast<double>(limit.rlim_cur) / (1 << 20));
+  throw MemoryError(
+      fmt::format("the system refused to lock {:.1f} MiB of memory ({}; {}). Raise the limit "
+                  "(`ulimit -l unlimited`, LimitMEMLOCK=infinity of a service, --ulimit memlock=-1 "
+                  "of a container), or leave out --lock.",
+                  static_cast<double>(bytes_) / (1 << 20), std::strerror(error), allowed));
 }
 
 MemoryBlock::MemoryBlock(MemoryBlock&& other) noexcept

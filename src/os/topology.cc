@@ -3,6 +3,8 @@
 #include <hwloc.h>
 #include <sched.h>
 
+#include <algorithm>
+
 namespace hearth {
 namespace {
 
@@ -20,28 +22,60 @@ std::vector<int> allowed_processors() {
   return processors;
 }
 
+/// The topology of this machine, loaded once; null when it cannot be read.
+hwloc_topology_t machine() {
+  static const hwloc_topology_t loaded = [] {
+    hwloc_topology_t topology = nullptr;
+    if (hwloc_topology_init(&topology) != 0) return hwloc_topology_t{};
+    if (hwloc_topology_load(topology) == 0) return topology;
+    hwloc_topology_destroy(topology);
+    return hwloc_topology_t{};
+  }();
+  return loaded;
+}
+
+/// Rank of a core's kind, the slowest first; 0 where all cores are of one kind.
+int kind_of(hwloc_topology_t topology, hwloc_obj_t core) {
+  const int kind = hwloc_cpukinds_get_by_cpuset(topology, core->cpuset, 0);
+  return kind < 0 ? 0 : kind;
+}
+
 }  // namespace
+
+std::vector<int> physical_cores(hwloc_topology* topology, std::span<const int> allowed) {
+  struct Core {
+    int processor;
+    int kind;
+  };
+  std::vector<Core> cores;
+  const int count = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
+  for (int i = 0; i < count; ++i) {
+    const hwloc_obj_t core =
+        hwloc_get_obj_by_type(topology, HWLOC_OBJ_CORE, static_cast<unsigned>(i));
+    const auto usable = std::find_if(allowed.begin(), allowed.end(), [&](int processor) {
+      return hwloc_bitmap_isset(core->cpuset, static_cast<unsigned>(processor));
+    });
+    if (usable != allowed.end()) cores.push_back({*usable, kind_of(topology, core)});
+  }
+  std::stable_sort(cores.begin(), cores.end(),
+                   [](const Core& a, const Core& b) { return a.kind > b.kind; });
+  std::vector<int> processors;
+  for (const Core& core : cores) processors.push_back(core.processor);
+  return processors;
+}
 
 std::vector<int> physical_cores() {
   const std::vector<int> allowed = allowed_processors();
-  hwloc_topology_t topology;
-  if (hwloc_topology_init(&topology) != 0) return allowed;
-  std::vector<int> cores;
-  if (hwloc_topology_load(topology) == 0) {
-    const int count = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
-    for (int i = 0; i < count; ++i) {
-      const hwloc_obj_t core =
-          hwloc_get_obj_by_type(topology, HWLOC_OBJ_CORE, static_cast<unsigned>(i));
-      for (const int processor : allowed) {
-        if (hwloc_bitmap_isset(core->cpuset, static_cast<unsigned>(processor))) {
-          cores.push_back(processor);
-          break;
-        }
-      }
-    }
-  }
-  hwloc_topology_destroy(topology);
+  if (!machine()) return allowed;
+  std::vector<int> cores = physical_cores(machine(), allowed);
   return cores.empty() ? allowed : cores;
+}
+
+void interleave_over_nodes(void* memory, size_t bytes) {
+  const hwloc_topology_t topology = machine();
+  if (!topology || hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE) < 2) return;
+  hwloc_set_area_membind(topology, memory, bytes, hwloc_topology_get_allowed_nodeset(topology),
+                         HWLOC_MEMBIND_INTERLEAVE, HWLOC_MEMBIND_BYNODESET);  // best effort
 }
 
 }  // namespace hearth

@@ -8,6 +8,7 @@
 #include <functional>
 #include <vector>
 
+#include "os/memory_block.h"
 #include "tests/kernels/random.h"
 
 namespace hearth::kernel_check {
@@ -25,19 +26,22 @@ double seconds_now() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
-/// The least seconds of one run(i), i counting up, over a few rounds.
+/// The least seconds of one run(i), i counting up, over a few rounds. Reading the clock takes as
+/// long as a small kernel: runs between two readings double until that does not matter.
 double time_of(const std::function<void(int64_t)>& run) {
   int64_t index = 0;
+  int64_t runs = 1;
   double best = 1e9;
-  for (int round = 0; round < 5; ++round) {
+  for (int rounds = 0; rounds < 5;) {
     const double start = seconds_now();
-    int64_t runs = 0;
-    double spent = 0;
-    for (; spent < 0.06 || runs < 3; ++runs) {
-      run(index++);
-      spent = seconds_now() - start;
+    for (int64_t i = 0; i < runs; ++i) run(index++);
+    const double spent = seconds_now() - start;
+    if (spent < 0.03) {
+      runs *= 2;
+      continue;
     }
     best = std::min(best, spent / static_cast<double>(runs));
+    ++rounds;
   }
   return best;
 }
@@ -141,15 +145,27 @@ void bench_delta(const KernelSet& set, bool chunked) {
   constexpr int64_t kDim = 128;
   for (const int64_t tokens : {int64_t{1}, kDeltaChunk}) {
     if (chunked && tokens == 1) continue;
-    std::vector<float> state(kDim * kDim, 0.1f);
+    MemoryBlock state(kDim * kDim * sizeof(float));  // begins at a cache line, as states do
+    std::fill_n(state.as<float>(), kDim * kDim, 0.1f);
     std::vector<float> rows(static_cast<size_t>(kDim * tokens), 0.08f);
     std::vector<float> output(rows.size());
     std::vector<float> gates(static_cast<size_t>(tokens), -0.1f);
     std::vector<float> betas(gates.size(), 0.5f);
     std::vector<float> scratch(static_cast<size_t>(delta_chunk_scratch(kDim, kDim)));
-    const DeltaHead head{
-        state.data(), rows.data(),  rows.data(),  kDim, rows.data(), kDim, output.data(),
-        kDim,         gates.data(), betas.data(), 1,    tokens,      kDim, kDim};
+    const DeltaHead head{state.as<float>(),
+                         rows.data(),
+                         rows.data(),
+                         kDim,
+                         rows.data(),
+                         kDim,
+                         output.data(),
+                         kDim,
+                         gates.data(),
+                         betas.data(),
+                         1,
+                         tokens,
+                         kDim,
+                         kDim};
     const double seconds = time_of([&](int64_t) {
       if (chunked) set.delta_chunked(head, scratch.data());
       else set.delta_recurrent(head);
@@ -191,7 +207,7 @@ void bench_elementwise(const KernelSet& set, std::string_view kernel) {
   std::vector<float> x(kHidden, 0.5f);
   const std::vector<float> weight(kHidden, 1.01f);
   std::vector<float> y(kHidden, 0.25f);
-  std::vector<int32_t> words(kHidden);
+  std::vector<int32_t> words(kHidden / 4 * kMaxTileTokens);
   std::vector<int32_t> sums(kHidden);
   const auto bench = [&](const char* name, double bytes, const std::function<void()>& run) {
     if (!kernel.empty() && kernel != name) return;
@@ -204,10 +220,12 @@ void bench_elementwise(const KernelSet& set, std::string_view kernel) {
     set.swiglu(y.data(), x.data(), kHidden);
   });
   bench("accumulate", 12, [&] { set.accumulate(x.data(), 1e-9f, kHidden, y.data()); });
-  bench("quantize_activations", 9, [&] {
-    set.quantize_activations(x.data(), kHidden, 128, QuantLayout::kW4KPacked, 1, words.data(),
-                             y.data(), sums.data());
-  });
+  for (const int64_t stride : {int64_t{1}, int64_t{kMaxTileTokens}}) {
+    bench("quantize_activations", 9, [&] {
+      set.quantize_activations(x.data(), kHidden, 128, QuantLayout::kW4KPacked, stride,
+                               words.data(), y.data(), sums.data());
+    });
+  }
 }
 
 }  // namespace
@@ -222,7 +240,10 @@ void run_bench(const KernelSet& set, std::string_view kernel) {
       for (const int tokens : counts) bench_product(set, shape, tokens, in_cache);
     }
   }
-  if (wanted("delta_recurrent")) bench_delta(set, false);
+  if (wanted("delta_recurrent")) {
+    bench_delta(set, false);
+    for (const int threads : {1, 2}) bench_gated_delta(set, threads);
+  }
   if (wanted("delta_chunked")) bench_delta(set, true);
   if (wanted("attend")) {
     for (const KvType type : {KvType::kF32, KvType::kBf16}) bench_attend(set, type);

@@ -11,4 +11,8 @@ namespace hearth::kernel_check {
 /// thread. `kernel` restricts it to one kernel; empty: all.
 void run_bench(const KernelSet& set, std::string_view kernel);
 
+/// Prints the time of the backend's gated_delta with this set, for one token (its states come from
+/// memory) and for prompts.
+void bench_gated_delta(const KernelSet& set, int threads);
+
 }  // namespace hearth::kernel_check

@@ -99,6 +99,15 @@ void forgets_history(const ConvRun& run) {
   reference_kernels().conv_silu(other);
 }
 
+/// log(1 + e^x) as it reads: 1 swallows what is small.
+void loses_small_softplus(const DeltaGates& gates) {
+  reference_kernels().delta_gates(gates);
+  for (int64_t t = 0; t < gates.tokens; ++t) {
+    const float power = std::exp(gates.a[t * gates.stride] + gates.bias);
+    if (power < 1.0f) gates.log_decay[t] = gates.rate * std::log(1.0f + power);
+  }
+}
+
 void reads_before_decay(const DeltaHead& head) {
   DeltaHead other = head;
   const float none = 0.0f;
@@ -140,6 +149,8 @@ constexpr Mistake kMistakes[] = {
     {"sigmoid_gate", "NaN for extreme gates",
      [](KernelSet& s) { s.sigmoid_gate = overflows_far_out; }},
     {"conv_silu", "history not updated", [](KernelSet& s) { s.conv_silu = forgets_history; }},
+    {"delta_gates", "softplus cut off at small values",
+     [](KernelSet& s) { s.delta_gates = loses_small_softplus; }},
     {"delta_recurrent", "no decay for single tokens",
      [](KernelSet& s) { s.delta_recurrent = reads_before_decay; }},
     {"delta_chunked", "a write past the scratch",

@@ -21,6 +21,7 @@ void check_swiglu(const KernelSet& set, Check& check);
 void check_sigmoid_gate(const KernelSet& set, Check& check);
 void check_accumulate(const KernelSet& set, Check& check);
 void check_conv_silu(const KernelSet& set, Check& check);
+void check_delta_gates(const KernelSet& set, Check& check);
 void check_delta_recurrent(const KernelSet& set, Check& check);
 void check_delta_chunked(const KernelSet& set, Check& check);
 void check_attend(const KernelSet& set, Check& check);

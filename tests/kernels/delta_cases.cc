@@ -200,6 +200,7 @@ struct DeltaRun {
     result.tokens = tokens;
     result.key_dim = c.shape.key_dim;
     result.columns = end - begin;
+    result.next_state = state.data();
     return result;
   }
 };
@@ -298,7 +299,63 @@ void for_cases(Check& check, bool chunked, const Run& run_kernel) {
   }
 }
 
+/// Gates of values around 0, where log(1 + e^x) bends, and of values far out.
+void run_gates(const KernelSet& set, int64_t tokens, Check& check, Random& random) {
+  constexpr float kExtremes[] = {0.0f, 20.0f, 89.0f, -80.0f, -120.0f, 1e9f, -1e9f, 1e-40f};
+  const int64_t stride = random.integer(1, 5);
+  const Edge edge = random.coin() ? Edge::kEnd : Edge::kBegin;
+  Guarded<float> a((tokens - 1) * stride + 1, edge);
+  Guarded<float> b(a.size(), edge);
+  for (Guarded<float>* buffer : {&a, &b}) {
+    for (float& x : *buffer) {
+      x = random.integer(0, 5) == 0 ? random.pick(kExtremes) : random.normal() * 5.0f;
+    }
+    buffer->seal();
+  }
+  const float rate = -static_cast<float>(random.uniform() * 16);
+  const float bias = random.normal();
+  const Guarded<float> log_decay(tokens, edge);
+  const Guarded<float> beta(tokens, edge);
+  const auto run = [&](int64_t first, int64_t count) {
+    set.delta_gates({a.data() + first * stride, b.data() + first * stride, stride, rate, bias,
+                     count, log_decay.data() + first, beta.data() + first});
+  };
+  run(0, tokens);
+  for (int64_t t = 0; t < tokens; ++t) {
+    const double x = static_cast<double>(a[t * stride] + bias);
+    const double decay =
+        static_cast<double>(rate) * (std::fmax(x, 0) + std::log1p(std::exp(-std::fabs(x))));
+    const double share = 1 / (1 + std::exp(-static_cast<double>(b[t * stride])));
+    // e^x and a few roundings; what is subnormal may become 0.
+    check.near("g", 0, t, log_decay[t], decay, 16 * kRoundoff * std::fabs(decay) + 1e-36,
+               std::fabs(decay));
+    check.near("beta", 0, t, beta[t], share, 16 * kRoundoff * share + 1e-37, 1.0);
+  }
+  const std::vector<float> whole_decay(log_decay.begin(), log_decay.end());
+  const std::vector<float> whole_beta(beta.begin(), beta.end());
+  for (int64_t first = 0; first < tokens;) {
+    const int64_t count = random.integer(1, tokens - first);
+    run(first, count);
+    first += count;
+  }
+  for (int64_t t = 0; t < tokens; ++t) {
+    check.same("split g", 0, t, log_decay[t], whole_decay[static_cast<size_t>(t)]);
+    check.same("split beta", 0, t, beta[t], whole_beta[static_cast<size_t>(t)]);
+  }
+  check.require(log_decay.intact() && beta.intact(), "wrote outside the output");
+}
+
 }  // namespace
+
+void check_delta_gates(const KernelSet& set, Check& check) {
+  Random random(15);
+  for (const int64_t tokens : {1, 2, 7, 8, 9, 15, 16, 17, 33, 64, 200}) {
+    for (int i = 0; i < 4; ++i) {
+      check.start_case(fmt::format("{} tokens, draw {}", tokens, i));
+      run_gates(set, tokens, check, random);
+    }
+  }
+}
 
 void check_delta_recurrent(const KernelSet& set, Check& check) {
   for_cases(check, false, [&](const DeltaHead& head) { set.delta_recurrent(head); });

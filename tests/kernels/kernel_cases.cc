@@ -26,6 +26,7 @@ constexpr KernelCases kKernels[] = {
     {"sigmoid_gate", check_sigmoid_gate, pointer<&KernelSet::sigmoid_gate>},
     {"accumulate", check_accumulate, pointer<&KernelSet::accumulate>},
     {"conv_silu", check_conv_silu, pointer<&KernelSet::conv_silu>},
+    {"delta_gates", check_delta_gates, pointer<&KernelSet::delta_gates>},
     {"delta_recurrent", check_delta_recurrent, pointer<&KernelSet::delta_recurrent>},
     {"delta_chunked", check_delta_chunked, pointer<&KernelSet::delta_chunked>},
     {"attend", check_attend, pointer<&KernelSet::attend>},

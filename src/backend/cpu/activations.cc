@@ -26,18 +26,13 @@ void QuantizedTokens::reserve(int64_t tokens, int64_t columns) {
 }
 
 void QuantizedTokens::quantize(const KernelSet& kernels, const InputShape& shape, const float* x,
-                               int64_t first, int tile_tokens, int index) noexcept {
-  const int64_t block = block_offset(first) + index;
-  kernels.quantize_activations(x, shape.columns, shape.block, shape.order, tile_tokens,
-                               words(first) + index, scales_ + block, sums_ + block);
-}
-
-void QuantizedTokens::quantize_part(const KernelSet& kernels, const InputShape& shape,
-                                    const float* x, int64_t begin, int64_t end,
-                                    int64_t token) noexcept {
-  const int64_t block = block_offset(token) + begin / shape.block;
-  kernels.quantize_activations(x, end - begin, shape.block, shape.order, 1,
-                               words(token) + begin / 4, scales_ + block, sums_ + block);
+                               const ColumnRange& columns, const TilePlace& place) noexcept {
+  const int64_t word = columns.begin / 4 * place.tile_tokens + place.index;
+  const int64_t block =
+      block_offset(place.first) + place.index + columns.begin / shape.block * place.tile_tokens;
+  kernels.quantize_activations(x, columns.end - columns.begin, shape.block, shape.order,
+                               place.tile_tokens, words(place.first) + word, scales_ + block,
+                               sums_ + block);
 }
 
 ActivationTile QuantizedTokens::tile(const InputShape& shape, int64_t first,

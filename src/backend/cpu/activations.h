@@ -31,6 +31,19 @@ struct InputShape {
 
 InputShape input_shape(const QuantizedMatrix& matrix);
 
+/// Columns [begin, end) of an input.
+struct ColumnRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
+/// Token `index` of the tile of `tile_tokens` tokens that begins at token `first`.
+struct TilePlace {
+  int64_t first = 0;
+  int tile_tokens = 1;
+  int index = 0;
+};
+
 /// int8 activations of a number of tokens. Tokens are stored in tiles; a tile of n tokens that
 /// begins at token f takes the room of tokens f … f+n−1, interleaved.
 class QuantizedTokens {
@@ -38,14 +51,10 @@ class QuantizedTokens {
   /// Room for `tokens` inputs of up to `columns` values.
   void reserve(int64_t tokens, int64_t columns);
 
-  /// Quantises x [shape.columns] as token `index` of the tile of `tile_tokens` that begins at
-  /// token `first`.
-  void quantize(const KernelSet& kernels, const InputShape& shape, const float* x, int64_t first,
-                int tile_tokens, int index) noexcept;
-
-  /// As quantize with a tile of one, but only columns [begin, end), multiples of the block.
-  void quantize_part(const KernelSet& kernels, const InputShape& shape, const float* x,
-                     int64_t begin, int64_t end, int64_t token) noexcept;
+  /// Quantises columns [columns.begin, columns.end), multiples of the block, of one token, whose
+  /// values there begin at x.
+  void quantize(const KernelSet& kernels, const InputShape& shape, const float* x,
+                const ColumnRange& columns, const TilePlace& place) noexcept;
 
   ActivationTile tile(const InputShape& shape, int64_t first, int tokens) const noexcept;
 

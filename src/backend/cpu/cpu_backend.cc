@@ -7,6 +7,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "backend/cpu/delta_scratch.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/half.h"
@@ -48,13 +49,20 @@ bool fits_physical_cores(int threads) {
   return threads <= static_cast<int>(physical_cores().size());
 }
 
-float element(const QuantizedMatrix& matrix, int64_t index) {
+/// One row of a matrix that is not packed.
+void expand_row(const QuantizedMatrix& matrix, int64_t row, float* x) {
+  const int64_t first = row * matrix.cols;
+  const uint16_t* halves = static_cast<const uint16_t*>(matrix.weights) + first;
   switch (matrix.layout) {
     case QuantLayout::kBf16:
-      return bf16_to_float(static_cast<const uint16_t*>(matrix.weights)[index]);
+      for (int64_t i = 0; i < matrix.cols; ++i) x[i] = bf16_to_float(halves[i]);
+      break;
     case QuantLayout::kF16:
-      return f16_to_float(static_cast<const uint16_t*>(matrix.weights)[index]);
-    default: return static_cast<const float*>(matrix.weights)[index];
+      for (int64_t i = 0; i < matrix.cols; ++i) x[i] = f16_to_float(halves[i]);
+      break;
+    default:
+      std::memcpy(x, static_cast<const float*>(matrix.weights) + first,
+                  static_cast<size_t>(matrix.cols) * sizeof(float));
   }
 }
 
@@ -65,7 +73,9 @@ std::vector<KernelSet> available_kernel_sets() {
   int rungs = 0;
   const KernelRung* ladder = kernel_ladder(&rungs);
   for (int i = 0; i < rungs; ++i) {
-    if (!cpu_can_run(ladder[i].name)) break;  // a rung stands on those below it
+    // A rung stands on the best set below it that runs here. A processor may lack one in between:
+    // those with AVX-512 need not have AVX-VNNI.
+    if (!cpu_can_run(ladder[i].name)) continue;
     sets.push_back(sets.back());
     ladder[i].upgrade(sets.back());
   }
@@ -88,9 +98,6 @@ void CpuBackend::reserve(const BackendLimits& limits) {
   inputs_.reserve(tokens, limits.columns);
   inner_.reserve(slots, limits.expert_width);
   inner_values_ = MemoryBlock(sized(slots * limits.expert_width) * sizeof(float));
-  conv_ = MemoryBlock(sized(tokens * limits.delta.channels()) * sizeof(float));
-  decay_.resize(sized(tokens * limits.delta.value_heads));
-  beta_.resize(decay_.size());
   queries_ = MemoryBlock(sized(tokens * limits.attention.queries()) * sizeof(float));
   router_logits_.resize(sized(tokens * limits.experts));
   shared_logits_.resize(sized(tokens));
@@ -101,39 +108,44 @@ void CpuBackend::reserve(const BackendLimits& limits) {
   expert_counts_.resize(sized(limits.experts));
   expert_cursor_.resize(sized(limits.experts));
   runs_.resize(sized(limits.experts + 1));
-  tiles_.resize(sized(slots));
+  inner_items_.reserve(
+      sized((limits.experts + 1) *
+            ((limits.expert_width + kMaxActivationBlock - 1) / kMaxActivationBlock)));
   workers_.resize(sized(pool_.size()));
-  const int64_t heads = limits.attention.query_heads;
   const int64_t floats =
-      std::max({2 * kMaxTileTokens * kPanelRowsMax, heads * (limits.attention.head_dim + 2),
-                delta_chunk_scratch(limits.delta.key_dim, limits.delta.value_dim)});
+      std::max({kMaxTileTokens * kPanelRowsMax, AttentionScratch::floats(limits.attention),
+                DeltaScratch::floats(limits.delta)});
+  units_.resize(sized(kUnitsPerWorker * pool_.size()));
+  span_items_.resize(sized(kSpansPerWorker * pool_.size()));
+  span_rows_ = MemoryBlock((units_.size() + span_items_.size()) *
+                           sized(AttentionRows::floats(limits.attention)) * sizeof(float));
   for (WorkerScratch& worker : workers_) {
     worker.memory = MemoryBlock(sized(floats) * sizeof(float));
-    worker.gathered.reserve(std::max(limits.columns, limits.expert_width));
+    for (GatheredTile& tile : worker.gathered) tile.quantized.reserve(limits.hidden);
   }
 }
 
 void CpuBackend::embed(const QuantizedMatrix& table, std::span<const int32_t> tokens,
                        float* x) noexcept {
   CHECK(!is_packed(table.layout));
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    const int64_t first = tokens[i] * table.cols;
-    float* row = x + static_cast<int64_t>(i) * table.cols;
-    for (int64_t c = 0; c < table.cols; ++c) row[c] = element(table, first + c);
-  }
+  pool_.parallel_for(static_cast<int64_t>(tokens.size()), [&](int64_t i, int) {
+    expand_row(table, tokens[static_cast<size_t>(i)], x + i * table.cols);
+  });
 }
 
 void CpuBackend::rope_angles(std::span<const int64_t> positions,
                              std::span<const float> inverse_frequencies, float scale,
                              float* cosines, float* sines) noexcept {
-  for (const int64_t position : positions) {
-    for (const float frequency : inverse_frequencies) {
+  const int64_t frequencies = static_cast<int64_t>(inverse_frequencies.size());
+  pool_.parallel_for(static_cast<int64_t>(positions.size()), [&](int64_t row, int) {
+    const float position = static_cast<float>(positions[static_cast<size_t>(row)]);
+    for (int64_t i = 0; i < frequencies; ++i) {
       // The product in float, as the reference forms it: at 262144 tokens its rounding shows.
-      const float angle = static_cast<float>(position) * frequency;
-      *cosines++ = scale * std::cos(angle);
-      *sines++ = scale * std::sin(angle);
+      const float angle = position * inverse_frequencies[static_cast<size_t>(i)];
+      cosines[row * frequencies + i] = scale * std::cos(angle);
+      sines[row * frequencies + i] = scale * std::sin(angle);
     }
-  }
+  });
 }
 
 void CpuBackend::rms_norm(const float* x, const float* weight, int64_t rows, int64_t columns,

@@ -4,19 +4,22 @@
 // computed by one worker, in one order of operations.
 #pragma once
 
+#include <array>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "backend/backend.h"
 #include "backend/cpu/activations.h"
+#include "backend/cpu/attention_scratch.h"
+#include "backend/cpu/panels.h"
 #include "os/memory_block.h"
 #include "os/worker_pool.h"
 
 namespace hearth {
 
-/// Most output rows that a worker takes at once.
-inline constexpr int64_t kPanelRowsMax = 256;
+/// Tiles of an expert's tokens whose inputs a worker gathers at once.
+inline constexpr int64_t kGatherTiles = 4;
 
 /// The inputs of one tile of tokens, in the form that the product needs.
 struct TileInput {
@@ -58,59 +61,71 @@ class CpuBackend final : public Backend {
                 void* context) noexcept override;
 
  private:
+  /// The inputs of one tile, gathered from single tokens.
+  struct GatheredTile {
+    GatherScratch quantized;
+    const float* rows[kMaxTileTokens] = {};
+  };
   /// What a worker may write to while it computes one item.
   struct WorkerScratch {
     MemoryBlock memory;
-    GatherScratch gathered;
+    std::array<GatheredTile, 2 * kGatherTiles> gathered;  // for gate, then for up where it differs
 
     float* floats() const { return memory.as<float>(); }
   };
-  /// One expert's slots [first, first + count) of a MoE pass.
-  struct ExpertRun {
-    const ExpertWeights* weights = nullptr;
+  /// Slots [first, first + count).
+  struct SlotRange {
     int64_t first = 0;
     int64_t count = 0;
   };
-  /// A tile of one run: what a worker multiplies at once.
-  struct ExpertTile {
+  /// One expert's slots of a MoE pass.
+  struct ExpertRun {
     const ExpertWeights* weights = nullptr;
-    int64_t first_slot = 0;
-    int tokens = 0;
+    SlotRange slots;
+  };
+  /// Panels of one expert's width, for all its tokens: what a worker takes at once.
+  struct InnerItem {
+    const ExpertRun* run = nullptr;
+    int64_t first_panel = 0;
+    int64_t end_panel = 0;
   };
 
   float* scratch(int worker) noexcept { return workers_[static_cast<size_t>(worker)].floats(); }
 
-  void product(const QuantizedMatrix& matrix, Precision precision, int64_t row_begin,
-               int64_t row_end, const TileInput& input, const ProductOutput& output) const noexcept;
+  void product(const QuantizedMatrix& matrix, Precision precision, RowRange range,
+               const TileInput& input, const ProductOutput& output) const noexcept;
 
   void quantize_tiles(const float* x, int64_t columns, int64_t tokens) noexcept;
-  void linear_panel(const LinearTask& task, int64_t panel, const float* x, int64_t tokens,
+  void linear_panel(const LinearTask& task, RowRange range, const float* x, int64_t tokens,
                     float* scratch) noexcept;
 
-  void delta_conv_head(const GatedDeltaTask& task, const DeltaSegment& segment,
-                       int64_t key_head) noexcept;
-  void delta_gates(const GatedDeltaTask& task, int64_t row) noexcept;
-  void delta_state(const GatedDeltaTask& task, const DeltaSegment& segment, int64_t head,
-                   int64_t block, int64_t blocks, int worker) noexcept;
-  void delta_norm(const GatedDeltaTask& task, int64_t row) noexcept;
+  void delta_key_head(const GatedDeltaTask& task, const DeltaSegment& segment, int64_t key_head,
+                      int worker) noexcept;
 
-  void attention_inputs(const GatedAttentionTask& task, const AttentionSegment& segment,
-                        int64_t token) noexcept;
-  void attention_heads(const GatedAttentionTask& task, const AttentionSegment& segment,
-                       int64_t token, int64_t kv_head, int worker) noexcept;
+  AttentionUnit attention_unit(const GatedAttentionTask& task, int64_t index) const noexcept;
+  void attention_inputs(const GatedAttentionTask& task, const AttentionUnit& unit,
+                        int worker) noexcept;
+  void attend_span(const GatedAttentionTask& task, const AttentionUnit& unit, int64_t span,
+                   const AttentionRows& rows, int worker) noexcept;
+  void attend_page(const GatedAttentionTask& task, const AttentionUnit& unit, int64_t page,
+                   const AttentionRows& rows, int worker) noexcept;
+  void attend_unit(const GatedAttentionTask& task, const AttentionUnit& unit, int worker) noexcept;
+  void attend_split(const GatedAttentionTask& task, int64_t units) noexcept;
+  void attention_output(const GatedAttentionTask& task, const AttentionUnit& unit,
+                        const AttentionRows& rows) noexcept;
 
   void route(const MoeTask& task) noexcept;
   void route_token(const MoeTask& task, int64_t token) noexcept;
   void list_slots(const MoeTask& task) noexcept;
-  int64_t list_tiles() noexcept;
+  void list_inner_items() noexcept;
   void quantize_expert_inputs(const MoeTask& task) noexcept;
-  TileInput expert_input(const MoeTask& task, const QuantizedMatrix& matrix,
-                         std::span<const int32_t> tokens, const float** rows,
-                         WorkerScratch& worker) noexcept;
-  void expert_inner(const MoeTask& task, const ExpertTile& tile, int64_t panel,
-                    WorkerScratch& worker) noexcept;
-  void expert_down(const MoeTask& task, int64_t tiles, int64_t panel,
-                   WorkerScratch& worker) noexcept;
+  TileInput expert_input(const MoeTask& task, const QuantizedMatrix& matrix, const SlotRange& slots,
+                         GatheredTile& scratch) noexcept;
+  void expert_panel(const MoeTask& task, const ExpertWeights& weights, int64_t panel,
+                    const SlotRange& slots, const TileInput& gate_input, const TileInput& up_input,
+                    float* scratch) noexcept;
+  void expert_inner(const MoeTask& task, const InnerItem& item, WorkerScratch& worker) noexcept;
+  void expert_down(const MoeTask& task, RowRange range, float* products) noexcept;
 
   KernelSet kernels_;
   WorkerPool pool_;
@@ -121,10 +136,12 @@ class CpuBackend final : public Backend {
   MemoryBlock inner_values_;  // the same in float, [slots, expert_width]: the float path only
 
   // What vector kernels stream over begins at a cache line.
-  MemoryBlock conv_;          // [tokens, channels]: q | k | v
-  MemoryBlock queries_;       // [tokens, query_heads, head_dim]
-  std::vector<float> decay_;  // [tokens, value_heads]
-  std::vector<float> beta_;   // [tokens, value_heads]
+  MemoryBlock queries_;  // [kv_heads, tokens, group, head_dim], of float or bf16
+
+  // Of attention over few queries, which is split over the context.
+  MemoryBlock span_rows_;                  // AttentionRows of units, then of further spans
+  std::vector<AttentionUnit> units_;       // [kUnitsPerWorker·workers]
+  std::vector<AttentionSpan> span_items_;  // [kSpansPerWorker·workers]
 
   // Routing. A slot is one (expert, token) pair; slots are grouped by expert, in increasing order
   // of expert and then token, the shared expert last.
@@ -138,7 +155,7 @@ class CpuBackend final : public Backend {
   std::vector<int64_t> expert_cursor_;  // [experts], next free slot
   std::vector<ExpertRun> runs_;
   size_t run_count_ = 0;
-  std::vector<ExpertTile> tiles_;
+  std::vector<InnerItem> inner_items_;  // never grows past what reserve() took
 
   std::vector<WorkerScratch> workers_;
 };

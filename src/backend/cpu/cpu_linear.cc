@@ -6,82 +6,52 @@
 #include "base/check.h"
 
 namespace hearth {
-namespace {
 
-/// Tokens [first, first + tokens) of tile `index`, when `total` tokens go in `tiles` even tiles.
-struct TileRange {
-  int64_t first = 0;
-  int tokens = 0;
-};
-
-int64_t tile_count(int64_t total, int largest) { return (total + largest - 1) / largest; }
-
-TileRange tile_range(int64_t total, int64_t tiles, int64_t index) {
-  const int64_t first = total * index / tiles;
-  return {first, static_cast<int>(total * (index + 1) / tiles - first)};
-}
-
-/// Output rows of a panel. One token is bound by memory: long runs of every weight row. Many are
-/// bound by arithmetic: a panel of 8-bit weights with 4096 inputs stays in the second-level cache.
-int64_t panel_rows(int64_t tokens) { return tokens == 1 ? kPanelRowsMax : kPanelRowsMax / 4; }
-
-int64_t panel_count(const QuantizedMatrix& matrix, int64_t rows) {
-  return (matrix.rows + rows - 1) / rows;
-}
-
-bool wants_int8(const QuantizedMatrix& matrix, Precision precision) {
-  return precision == Precision::kInt8 && is_packed(matrix.layout);
-}
-
-}  // namespace
-
-void CpuBackend::product(const QuantizedMatrix& matrix, Precision precision, int64_t row_begin,
-                         int64_t row_end, const TileInput& input,
-                         const ProductOutput& output) const noexcept {
+void CpuBackend::product(const QuantizedMatrix& matrix, Precision precision, RowRange range,
+                         const TileInput& input, const ProductOutput& output) const noexcept {
   if (wants_int8(matrix, precision)) {
-    int8_product(kernels_, matrix.layout)(matrix, row_begin, row_end, input.quantized, output);
+    int8_product(kernels_, matrix.layout)(matrix, range.begin, range.end, input.quantized, output);
   } else {
-    float_product(kernels_, matrix.layout)(matrix, row_begin, row_end, {input.rows, input.tokens},
-                                           output);
+    float_product(kernels_, matrix.layout)(matrix, range.begin, range.end,
+                                           {input.rows, input.tokens}, output);
   }
 }
 
 void CpuBackend::quantize_tiles(const float* x, int64_t columns, int64_t tokens) noexcept {
-  const int64_t tiles = tile_count(tokens, kernels_.tile_tokens);
-  pool_.parallel_for(inputs_.count() * tiles, [&](int64_t item, int) {
-    const InputShape& shape = inputs_.shape(item / tiles);
-    QuantizedTokens& form = inputs_.tokens(item / tiles);
-    const TileRange tile = tile_range(tokens, tiles, item % tiles);
-    for (int i = 0; i < tile.tokens; ++i) {
-      form.quantize(kernels_, shape, x + (tile.first + i) * columns, tile.first, tile.tokens, i);
+  const TokenTiles tiles(tokens, kernels_.tile_tokens);
+  pool_.parallel_for(inputs_.count() * tiles.count, [&](int64_t item, int) {
+    const InputShape& shape = inputs_.shape(item / tiles.count);
+    QuantizedTokens& form = inputs_.tokens(item / tiles.count);
+    const int64_t first = tiles.first(item % tiles.count);
+    const int size = tiles.size(item % tiles.count);
+    for (int i = 0; i < size; ++i) {
+      form.quantize(kernels_, shape, x + (first + i) * columns, {0, columns}, {first, size, i});
     }
   });
 }
 
-void CpuBackend::linear_panel(const LinearTask& task, int64_t panel, const float* x, int64_t tokens,
-                              float* scratch) noexcept {
+void CpuBackend::linear_panel(const LinearTask& task, RowRange range, const float* x,
+                              int64_t tokens, float* scratch) noexcept {
   const QuantizedMatrix& matrix = *task.matrix;
-  const int64_t begin = panel * panel_rows(tokens);
-  const int64_t end = std::min(begin + panel_rows(tokens), matrix.rows);
-  const int64_t tiles = tile_count(tokens, kernels_.tile_tokens);
-  for (int64_t i = 0; i < tiles; ++i) {
-    const TileRange tile = tile_range(tokens, tiles, i);
+  const int64_t count = range.end - range.begin;
+  const TokenTiles tiles(tokens, kernels_.tile_tokens);
+  for (int64_t i = 0; i < tiles.count; ++i) {
+    const int64_t first = tiles.first(i);
     const float* rows[kMaxTileTokens];
-    TileInput input{.rows = rows, .quantized = {}, .tokens = tile.tokens};
+    TileInput input{.rows = rows, .quantized = {}, .tokens = tiles.size(i)};
     if (wants_int8(matrix, task.precision)) {
-      input.quantized = inputs_.find(matrix).tile(input_shape(matrix), tile.first, tile.tokens);
+      input.quantized = inputs_.find(matrix).tile(input_shape(matrix), first, input.tokens);
     } else {
-      for (int t = 0; t < tile.tokens; ++t) rows[t] = x + (tile.first + t) * matrix.cols;
+      for (int t = 0; t < input.tokens; ++t) rows[t] = x + (first + t) * matrix.cols;
     }
-    float* y = task.output + tile.first * task.output_stride + begin;
+    float* y = task.output + first * task.output_stride + range.begin;
     if (!task.accumulate) {
-      product(matrix, task.precision, begin, end, input, {y, task.output_stride});
+      product(matrix, task.precision, range, input, {y, task.output_stride});
       continue;
     }
-    product(matrix, task.precision, begin, end, input, {scratch, kPanelRowsMax});
-    for (int t = 0; t < tile.tokens; ++t) {
-      kernels_.accumulate(scratch + t * kPanelRowsMax, 1.0f, end - begin,
-                          y + t * task.output_stride);
+    product(matrix, task.precision, range, input, {scratch, count});
+    for (int t = 0; t < input.tokens; ++t) {
+      kernels_.accumulate(scratch + t * count, 1.0f, count, y + t * task.output_stride);
     }
   }
 }
@@ -90,18 +60,21 @@ void CpuBackend::linear(std::span<const LinearTask> tasks, const float* x,
                         int64_t tokens) noexcept {
   if (tokens == 0) return;
   inputs_.clear();
+  const bool streamed = tokens <= kernels_.tile_tokens;
   int64_t panels = 0;
   for (const LinearTask& task : tasks) {
     CHECK(task.matrix->cols == tasks[0].matrix->cols);
     if (wants_int8(*task.matrix, task.precision)) inputs_.want(*task.matrix);
-    panels += panel_count(*task.matrix, panel_rows(tokens));
+    panels += RowPanels(task.matrix->rows, streamed, threads()).count();
   }
   quantize_tiles(x, tasks[0].matrix->cols, tokens);
   pool_.parallel_for(panels, [&](int64_t panel, int worker) {
     for (const LinearTask& task : tasks) {
-      const int64_t count = panel_count(*task.matrix, panel_rows(tokens));
-      if (panel < count) return linear_panel(task, panel, x, tokens, scratch(worker));
-      panel -= count;
+      const RowPanels split(task.matrix->rows, streamed, threads());
+      if (panel < split.count()) {
+        return linear_panel(task, split.range(panel), x, tokens, scratch(worker));
+      }
+      panel -= split.count();
     }
   });
 }

@@ -1,7 +1,7 @@
-// Mixture of experts on the CPU. Tokens are grouped by expert, so that each weight tile is read
-// once for all tokens that chose it. Three loops: the router; gate, up and SiLU·mul per (tile of an
-// expert's tokens, panel of its width); down per panel of the hidden size, over all experts in
-// increasing order, so that a token's sum is formed in the same order in any batch.
+// Mixture of experts on the CPU. Tokens are grouped by expert, so that each weight is read once for
+// all tokens that chose it. Three loops: the router; gate, up and SiLU·mul per expert, in panels of
+// its width; down per panel of the hidden size, over all experts in increasing order, so that a
+// token's sum is formed in the same order in any batch.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -15,11 +15,10 @@ namespace {
 /// Inner values that a worker computes at once: a multiple of every activation block.
 constexpr int64_t kInnerPanel = kMaxActivationBlock;
 
-float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+/// Experts a worker from which on a whole expert is one item: with fewer, single panels are.
+constexpr int64_t kWholeExperts = 16;
 
-bool wants_int8(const QuantizedMatrix& matrix, Precision precision) {
-  return precision == Precision::kInt8 && is_packed(matrix.layout);
-}
+float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
 
 int64_t panels_of(int64_t rows, int64_t panel) { return (rows + panel - 1) / panel; }
 
@@ -81,7 +80,7 @@ void CpuBackend::list_slots(const MoeTask& task) noexcept {
   for (size_t e = 0; e < task.experts.size(); ++e) {
     expert_cursor_[e] = first;
     if (expert_counts_[e] == 0) continue;
-    runs_[run_count_++] = {&task.experts[e], first, expert_counts_[e]};
+    runs_[run_count_++] = {&task.experts[e], {first, expert_counts_[e]}};
     first += expert_counts_[e];
   }
   for (int64_t i = 0; i < choices; ++i) {
@@ -90,26 +89,26 @@ void CpuBackend::list_slots(const MoeTask& task) noexcept {
     slot_tokens_[slot] = static_cast<int32_t>(i / task.experts_per_token);
     slot_weights_[slot] = chosen_weights_[static_cast<size_t>(i)];
   }
-  runs_[run_count_++] = {task.shared, first, task.tokens};
+  runs_[run_count_++] = {task.shared, {first, task.tokens}};
   for (int64_t t = 0; t < task.tokens; ++t) {
     slot_tokens_[static_cast<size_t>(first + t)] = static_cast<int32_t>(t);
     slot_weights_[static_cast<size_t>(first + t)] = sigmoid(shared_logits_[static_cast<size_t>(t)]);
   }
 }
 
-int64_t CpuBackend::list_tiles() noexcept {
-  int64_t count = 0;
-  for (size_t r = 0; r < run_count_; ++r) {
+void CpuBackend::list_inner_items() noexcept {
+  inner_items_.clear();
+  const bool few = static_cast<int64_t>(run_count_) < kWholeExperts * threads();
+  // The shared expert, which meets all tokens, comes first: no worker is left with it at the end.
+  for (size_t r = run_count_; r-- > 0;) {
     const ExpertRun& run = runs_[r];
-    const int64_t tiles = panels_of(run.count, kernels_.tile_tokens);
-    for (int64_t i = 0; i < tiles; ++i) {
-      const int64_t first = run.count * i / tiles;
-      const int64_t end = run.count * (i + 1) / tiles;
-      tiles_[static_cast<size_t>(count++)] = {run.weights, run.first + first,
-                                              static_cast<int>(end - first)};
+    const int64_t panels = panels_of(run.weights->gate.rows, kInnerPanel);
+    const int64_t tiles = TokenTiles(run.slots.count, kernels_.tile_tokens).count;
+    const bool split = few || tiles > kGatherTiles;
+    for (int64_t p = 0; p < panels; p += split ? 1 : panels) {
+      inner_items_.push_back({&run, p, split ? p + 1 : panels});
     }
   }
-  return count;
 }
 
 void CpuBackend::quantize_expert_inputs(const MoeTask& task) noexcept {
@@ -124,81 +123,98 @@ void CpuBackend::quantize_expert_inputs(const MoeTask& task) noexcept {
     const int64_t token = item % task.tokens;
     const int64_t form = item / task.tokens;
     inputs_.tokens(form).quantize(kernels_, inputs_.shape(form), task.input + token * task.hidden,
-                                  token, 1, 0);
+                                  {0, task.hidden}, {token, 1, 0});
   });
 }
 
 TileInput CpuBackend::expert_input(const MoeTask& task, const QuantizedMatrix& matrix,
-                                   std::span<const int32_t> tokens, const float** rows,
-                                   WorkerScratch& worker) noexcept {
-  TileInput input{.rows = rows, .quantized = {}, .tokens = static_cast<int>(tokens.size())};
+                                   const SlotRange& slots, GatheredTile& scratch) noexcept {
+  const std::span<const int32_t> tokens(&slot_tokens_[static_cast<size_t>(slots.first)],
+                                        static_cast<size_t>(slots.count));
+  TileInput input{.rows = scratch.rows, .quantized = {}, .tokens = static_cast<int>(slots.count)};
   if (wants_int8(matrix, task.precision)) {
-    input.quantized = gather(inputs_.find(matrix), input_shape(matrix), tokens, worker.gathered);
+    input.quantized = gather(inputs_.find(matrix), input_shape(matrix), tokens, scratch.quantized);
   } else {
-    for (size_t i = 0; i < tokens.size(); ++i) rows[i] = task.input + tokens[i] * task.hidden;
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      scratch.rows[i] = task.input + tokens[i] * task.hidden;
+    }
   }
   return input;
 }
 
-void CpuBackend::expert_inner(const MoeTask& task, const ExpertTile& tile, int64_t panel,
-                              WorkerScratch& worker) noexcept {
-  const ExpertWeights& weights = *tile.weights;
-  const int64_t begin = panel * kInnerPanel;
-  const int64_t end = std::min(begin + kInnerPanel, weights.gate.rows);
-  if (begin >= end) return;
-  const std::span<const int32_t> tokens(&slot_tokens_[static_cast<size_t>(tile.first_slot)],
-                                        static_cast<size_t>(tile.tokens));
-  const float* rows[kMaxTileTokens];
-  float* gate = worker.floats();
+void CpuBackend::expert_panel(const MoeTask& task, const ExpertWeights& weights, int64_t panel,
+                              const SlotRange& slots, const TileInput& gate_input,
+                              const TileInput& up_input, float* scratch) noexcept {
+  const RowRange range{panel * kInnerPanel, std::min((panel + 1) * kInnerPanel, weights.gate.rows)};
+  const int64_t count = range.end - range.begin;
+  float* gate = scratch;
   float* up = gate + kMaxTileTokens * kInnerPanel;
-  const TileInput gate_input = expert_input(task, weights.gate, tokens, rows, worker);
-  product(weights.gate, task.precision, begin, end, gate_input, {gate, kInnerPanel});
-  const bool same = input_shape(weights.gate) == input_shape(weights.up);
-  const TileInput up_input =
-      same ? gate_input : expert_input(task, weights.up, tokens, rows, worker);
-  product(weights.up, task.precision, begin, end, up_input, {up, kInnerPanel});
-
+  product(weights.gate, task.precision, range, gate_input, {gate, kInnerPanel});
+  product(weights.up, task.precision, range, up_input, {up, kInnerPanel});
   const bool quantized = wants_int8(weights.down, task.precision);
-  float* values = inner_values_.as<float>();
-  for (int t = 0; t < tile.tokens; ++t) {
-    const int64_t slot = tile.first_slot + t;
+  const int tokens = static_cast<int>(slots.count);
+  for (int t = 0; t < tokens; ++t) {
     float* inner = gate + t * kInnerPanel;
-    kernels_.swiglu(inner, up + t * kInnerPanel, end - begin);
+    kernels_.swiglu(inner, up + t * kInnerPanel, count);
     if (quantized) {
-      inner_.quantize_part(kernels_, input_shape(weights.down), inner, begin, end, slot);
+      inner_.quantize(kernels_, input_shape(weights.down), inner, {range.begin, range.end},
+                      {slots.first, tokens, t});
     } else {
-      std::memcpy(values + slot * limits_.expert_width + begin, inner,
-                  static_cast<size_t>(end - begin) * sizeof(float));
+      std::memcpy(
+          inner_values_.as<float>() + (slots.first + t) * limits_.expert_width + range.begin, inner,
+          static_cast<size_t>(count) * sizeof(float));
     }
   }
 }
 
-void CpuBackend::expert_down(const MoeTask& task, int64_t tiles, int64_t panel,
-                             WorkerScratch& worker) noexcept {
-  const int64_t rows_of_panel = task.tokens == 1 ? kPanelRowsMax : kPanelRowsMax / 4;
-  const int64_t begin = panel * rows_of_panel;
-  const int64_t end = std::min(begin + rows_of_panel, task.hidden);
-  const float* values = inner_values_.as<float>();
-  float* products = worker.floats();
-  for (int64_t i = 0; i < tiles; ++i) {
-    const ExpertTile& tile = tiles_[static_cast<size_t>(i)];
-    const QuantizedMatrix& down = tile.weights->down;
-    const float* rows[kMaxTileTokens];
-    int32_t slots[kMaxTileTokens];
-    for (int t = 0; t < tile.tokens; ++t) {
-      slots[t] = static_cast<int32_t>(tile.first_slot + t);
-      rows[t] = values + slots[t] * limits_.expert_width;
+void CpuBackend::expert_inner(const MoeTask& task, const InnerItem& item,
+                              WorkerScratch& worker) noexcept {
+  const ExpertRun& run = *item.run;
+  const ExpertWeights& weights = *run.weights;
+  const TokenTiles tiles(run.slots.count, kernels_.tile_tokens);
+  const bool same = input_shape(weights.gate) == input_shape(weights.up);
+  for (int64_t begin = 0; begin < tiles.count; begin += kGatherTiles) {
+    const int64_t end = std::min(begin + kGatherTiles, tiles.count);
+    SlotRange slots[kGatherTiles];
+    TileInput gate[kGatherTiles];
+    TileInput up[kGatherTiles];
+    for (int64_t i = 0; i < end - begin; ++i) {
+      slots[i] = {run.slots.first + tiles.first(begin + i), tiles.size(begin + i)};
+      gate[i] = expert_input(task, weights.gate, slots[i], worker.gathered[i]);
+      up[i] = same ? gate[i]
+                   : expert_input(task, weights.up, slots[i], worker.gathered[kGatherTiles + i]);
     }
-    TileInput input{.rows = rows, .quantized = {}, .tokens = tile.tokens};
-    if (wants_int8(down, task.precision)) {
-      input.quantized = gather(inner_, input_shape(down), {slots, static_cast<size_t>(tile.tokens)},
-                               worker.gathered);
+    for (int64_t panel = item.first_panel; panel < item.end_panel; ++panel) {
+      for (int64_t i = 0; i < end - begin; ++i) {
+        expert_panel(task, weights, panel, slots[i], gate[i], up[i], worker.floats());
+      }
     }
-    product(down, task.precision, begin, end, input, {products, kPanelRowsMax});
-    for (int t = 0; t < tile.tokens; ++t) {
-      const size_t slot = static_cast<size_t>(slots[t]);
-      float* output = task.output + slot_tokens_[slot] * task.hidden + begin;
-      kernels_.accumulate(products + t * kPanelRowsMax, slot_weights_[slot], end - begin, output);
+  }
+}
+
+void CpuBackend::expert_down(const MoeTask& task, RowRange range, float* products) noexcept {
+  const int64_t count = range.end - range.begin;
+  for (size_t r = 0; r < run_count_; ++r) {
+    const ExpertRun& run = runs_[r];
+    const QuantizedMatrix& down = run.weights->down;
+    const TokenTiles tiles(run.slots.count, kernels_.tile_tokens);
+    for (int64_t i = 0; i < tiles.count; ++i) {
+      const int64_t first = run.slots.first + tiles.first(i);
+      const float* rows[kMaxTileTokens];
+      TileInput input{.rows = rows, .quantized = {}, .tokens = tiles.size(i)};
+      if (wants_int8(down, task.precision)) {
+        input.quantized = inner_.tile(input_shape(down), first, input.tokens);
+      } else {
+        for (int t = 0; t < input.tokens; ++t) {
+          rows[t] = inner_values_.as<float>() + (first + t) * limits_.expert_width;
+        }
+      }
+      product(down, task.precision, range, input, {products, count});
+      for (int t = 0; t < input.tokens; ++t) {
+        const size_t slot = static_cast<size_t>(first + t);
+        kernels_.accumulate(products + t * count, slot_weights_[slot], count,
+                            task.output + slot_tokens_[slot] * task.hidden + range.begin);
+      }
     }
   }
 }
@@ -208,15 +224,14 @@ void CpuBackend::moe(const MoeTask& task) noexcept {
   CHECK(task.tokens <= limits_.tokens);
   route(task);
   quantize_expert_inputs(task);
-  const int64_t tiles = list_tiles();
-  const int64_t inner_panels = panels_of(limits_.expert_width, kInnerPanel);
-  pool_.parallel_for(tiles * inner_panels, [&](int64_t item, int worker) {
-    expert_inner(task, tiles_[static_cast<size_t>(item / inner_panels)], item % inner_panels,
+  list_inner_items();
+  pool_.parallel_for(static_cast<int64_t>(inner_items_.size()), [&](int64_t item, int worker) {
+    expert_inner(task, inner_items_[static_cast<size_t>(item)],
                  workers_[static_cast<size_t>(worker)]);
   });
-  const int64_t panel = task.tokens == 1 ? kPanelRowsMax : kPanelRowsMax / 4;
-  pool_.parallel_for(panels_of(task.hidden, panel), [&](int64_t item, int worker) {
-    expert_down(task, tiles, item, workers_[static_cast<size_t>(worker)]);
+  const RowPanels split(task.hidden, task.tokens == 1, threads());
+  pool_.parallel_for(split.count(), [&](int64_t panel, int worker) {
+    expert_down(task, split.range(panel), scratch(worker));
   });
 }
 

@@ -21,9 +21,13 @@ void upgrade_to_avx2(KernelSet& set) {
   set.sigmoid_gate = avx2::sigmoid_gate;
   set.accumulate = avx2::accumulate;
   set.conv_silu = avx2::conv_silu;
+  set.delta_gates = avx2::delta_gates;
   set.delta_recurrent = avx2::delta_recurrent;
   set.attend_f32 = avx2::attend_f32;
   set.attend_bf16 = avx2::attend_bf16;
+  set.widen_int8 = avx2::widen_int8;
+  set.int8_probe = avx2::int8_probe;
+  set.bf16_probe = avx2::bf16_probe;
 }
 
 }  // namespace hearth

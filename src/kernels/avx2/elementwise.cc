@@ -58,6 +58,43 @@ inline void for_lanes(int64_t n, float* y, const Map& map) {
   }
 }
 
+/// How far ahead of the convolution its inputs are asked for: rows are too far apart for the
+/// processor to foresee the next one.
+constexpr int64_t kFetchedTokens = 8;
+
+/// Inputs of token t, where the history is tokens −(taps−1) … −1.
+inline const float* conv_input(const ConvRun& run, int64_t t) {
+  return t < 0 ? run.history + (t + run.taps - 1) * run.weight_stride
+               : run.input + t * run.input_stride;
+}
+
+/// N vectors of token t's output from channel c on; a single one may be cut off by the last
+/// channel.
+template <int N>
+HEARTH_INLINE void conv_vectors(const ConvRun& run, int64_t t, int64_t c) {
+  const int64_t left = N > 1 ? kLanes : run.channels - c;
+  __m256 sums[N];
+  for (int i = 0; i < N; ++i) sums[i] = _mm256_setzero_ps();
+  for (int64_t j = 0; j < run.taps; ++j) {
+    const float* weights = run.weights + j * run.weight_stride + c;
+    const float* input = conv_input(run, t - run.taps + 1 + j) + c;
+#pragma GCC unroll 4
+    for (int i = 0; i < N; ++i) {
+      sums[i] = _mm256_fmadd_ps(load_floats(weights + i * kLanes, left),
+                                load_floats(input + i * kLanes, left), sums[i]);
+    }
+  }
+  float* output = run.output + t * run.output_stride + c;
+  const float* ahead = run.input + (t + kFetchedTokens) * run.input_stride + c;
+#pragma GCC unroll 4
+  for (int i = 0; i < N; ++i) {
+    if (N > 1 && i % 2 == 0) {
+      _mm_prefetch(reinterpret_cast<const char*>(ahead + i * kLanes), _MM_HINT_T0);
+    }
+    store_floats(output + i * kLanes, silu(sums[i]), left);
+  }
+}
+
 }  // namespace
 
 void quantize_activations(const float* x, int64_t cols, int64_t block, QuantLayout order,
@@ -127,26 +164,18 @@ void accumulate(const float* x, float scale, int64_t n, float* y) {
 }
 
 void conv_silu(const ConvRun& run) {
+  for (int64_t t = 0; t < run.tokens; ++t) {
+    int64_t c = 0;
+    for (; c + 4 * kLanes <= run.channels; c += 4 * kLanes) conv_vectors<4>(run, t, c);
+    for (; c < run.channels; c += kLanes) conv_vectors<1>(run, t, c);
+  }
+  // Oldest first: a row is read, as a later token's past, before it is overwritten.
   const int64_t past = run.taps - 1;
-  const auto input = [&](int64_t t, int64_t c, int64_t left) {
-    const float* row =
-        t < 0 ? run.history + (t + past) * run.weight_stride : run.input + t * run.input_stride;
-    return load_floats(row + c, left);
-  };
-  for (int64_t c = 0; c < run.channels; c += kLanes) {
-    const int64_t left = run.channels - c;
-    for (int64_t t = 0; t < run.tokens; ++t) {
-      __m256 sum = _mm256_setzero_ps();
-      for (int64_t j = 0; j < run.taps; ++j) {
-        const __m256 weight = load_floats(run.weights + j * run.weight_stride + c, left);
-        sum = _mm256_fmadd_ps(weight, input(t - past + j, c, left), sum);
-      }
-      store_floats(run.output + t * run.output_stride + c, silu(sum), left);
-    }
-    // Oldest first: a row is read, as a later token's past, before it is overwritten.
-    for (int64_t i = 0; i < past; ++i) {
-      store_floats(run.history + i * run.weight_stride + c, input(run.tokens - past + i, c, left),
-                   left);
+  for (int64_t i = 0; i < past; ++i) {
+    for (int64_t c = 0; c < run.channels; c += kLanes) {
+      const int64_t left = run.channels - c;
+      store_floats(run.history + i * run.weight_stride + c,
+                   load_floats(conv_input(run, run.tokens - past + i) + c, left), left);
     }
   }
 }

@@ -135,15 +135,29 @@ HEARTH_INLINE void add_inputs(const typename Type::Element* rows, int64_t cols, 
   }
 }
 
+/// Rows [n, n + R). Meanwhile the same inputs of the rows `ahead` further on are asked for: a row
+/// ends where processors' prefetchers have only begun to follow it.
 template <typename Type, int M, int R>
-void plain_rows(const QuantizedMatrix& matrix, int64_t n, const float* const* x, float* y,
-                int64_t stride) {
+void plain_rows(const QuantizedMatrix& matrix, int64_t n, int64_t ahead, const float* const* x,
+                float* y, int64_t stride) {
+  constexpr int64_t kLine = 64 / sizeof(typename Type::Element);
   const auto* rows = static_cast<const typename Type::Element*>(matrix.weights) + n * matrix.cols;
   __m256 sums[R][M];
   for (int r = 0; r < R; ++r) {
     for (int t = 0; t < M; ++t) sums[r][t] = _mm256_setzero_ps();
   }
+  const auto* later = rows + ahead * matrix.cols;
   int64_t k = 0;
+  for (; k + kLine <= matrix.cols; k += kLine) {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      _mm_prefetch(reinterpret_cast<const char*>(later + r * matrix.cols + k), _MM_HINT_T0);
+    }
+#pragma GCC unroll 4
+    for (int64_t i = 0; i < kLine; i += kLanes) {
+      add_inputs<Type>(rows, matrix.cols, k + i, kLanes, x, sums);
+    }
+  }
   for (; k + kLanes <= matrix.cols; k += kLanes) {
     add_inputs<Type>(rows, matrix.cols, k, kLanes, x, sums);
   }
@@ -157,13 +171,14 @@ template <typename Type, int M>
 void plain_tokens(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                   const float* const* x, float* y, int64_t stride) {
   // Eight sums or more hide the latency of fma; twelve, three weights and an input fill the
-  // registers. One token's rows are streams that processors prefetch.
+  // registers.
   constexpr int R = M == 1 ? 8 : M == 2 ? 4 : 3;
   int64_t n = row_begin;
   for (; n + R <= row_end; n += R) {
-    plain_rows<Type, M, R>(matrix, n, x, y + n - row_begin, stride);
+    const int64_t ahead = n + 2 * R <= row_end ? R : 0;
+    plain_rows<Type, M, R>(matrix, n, ahead, x, y + n - row_begin, stride);
   }
-  for (; n < row_end; ++n) plain_rows<Type, M, 1>(matrix, n, x, y + n - row_begin, stride);
+  for (; n < row_end; ++n) plain_rows<Type, M, 1>(matrix, n, 0, x, y + n - row_begin, stride);
 }
 
 using TokensProduct = void (*)(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,

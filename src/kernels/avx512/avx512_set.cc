@@ -21,8 +21,13 @@ void upgrade_to_avx512(KernelSet& set) {
   set.sigmoid_gate = avx512::sigmoid_gate;
   set.accumulate = avx512::accumulate;
   set.conv_silu = avx512::conv_silu;
+  set.delta_gates = avx512::delta_gates;
   set.delta_recurrent = avx512::delta_recurrent;
   set.attend_f32 = avx512::attend_f32;
+  set.attend_bf16 = avx512::attend_bf16;
+  set.widen_int8 = avx512::widen_int8;
+  set.int8_probe = avx512::int8_probe;
+  set.bf16_probe = avx512::bf16_probe;
 }
 
 }  // namespace hearth

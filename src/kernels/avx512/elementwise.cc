@@ -38,10 +38,39 @@ float inverse_rms(const float* x, int64_t n, float eps) {
 
 __m512 silu(__m512 x) { return _mm512_div_ps(x, sigmoid_divisor(x)); }
 
+/// How far ahead of the convolution its inputs are asked for.
+constexpr int64_t kFetchedTokens = 8;
+
 /// Inputs of token t, where the history is tokens −(taps−1) … −1.
 const float* conv_input(const ConvRun& run, int64_t t) {
   return t < 0 ? run.history + (t + run.taps - 1) * run.weight_stride
                : run.input + t * run.input_stride;
+}
+
+/// N vectors of token t's output from channel c on; a single one may be cut off by the last
+/// channel.
+template <int N>
+HEARTH_INLINE void conv_vectors(const ConvRun& run, int64_t t, int64_t c) {
+  const __mmask16 lanes = N > 1 ? __mmask16{0xFFFF} : first_lanes(run.channels - c);
+  __m512 sums[N];
+  for (int i = 0; i < N; ++i) sums[i] = _mm512_setzero_ps();
+  for (int64_t j = 0; j < run.taps; ++j) {
+    const float* weights = run.weights + j * run.weight_stride + c;
+    const float* input = conv_input(run, t - run.taps + 1 + j) + c;
+#pragma GCC unroll 4
+    for (int i = 0; i < N; ++i) {
+      sums[i] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(lanes, weights + i * kLanes),
+                                _mm512_maskz_loadu_ps(lanes, input + i * kLanes), sums[i]);
+    }
+  }
+  float* output = run.output + t * run.output_stride + c;
+  // Rows are too far apart for the processor to foresee the next one.
+  const float* ahead = run.input + (t + kFetchedTokens) * run.input_stride + c;
+#pragma GCC unroll 4
+  for (int i = 0; i < N; ++i) {
+    if (N > 1) _mm_prefetch(reinterpret_cast<const char*>(ahead + i * kLanes), _MM_HINT_T0);
+    _mm512_mask_storeu_ps(output + i * kLanes, lanes, silu(sums[i]));
+  }
 }
 
 }  // namespace
@@ -103,19 +132,12 @@ void accumulate(const float* x, float scale, int64_t n, float* y) {
 }
 
 void conv_silu(const ConvRun& run) {
-  const int64_t past = run.taps - 1;
   for (int64_t t = 0; t < run.tokens; ++t) {
-    for (int64_t c = 0; c < run.channels; c += kLanes) {
-      const __mmask16 lanes = first_lanes(run.channels - c);
-      __m512 sum = _mm512_setzero_ps();
-      for (int64_t j = 0; j <= past; ++j) {
-        const __m512 weight = _mm512_maskz_loadu_ps(lanes, run.weights + j * run.weight_stride + c);
-        const __m512 input = _mm512_maskz_loadu_ps(lanes, conv_input(run, t - past + j) + c);
-        sum = _mm512_fmadd_ps(weight, input, sum);
-      }
-      _mm512_mask_storeu_ps(run.output + t * run.output_stride + c, lanes, silu(sum));
-    }
+    int64_t c = 0;
+    for (; c + 4 * kLanes <= run.channels; c += 4 * kLanes) conv_vectors<4>(run, t, c);
+    for (; c < run.channels; c += kLanes) conv_vectors<1>(run, t, c);
   }
+  const int64_t past = run.taps - 1;
   // Oldest first: row i is read before it is overwritten, since it takes a later token's inputs.
   for (int64_t i = 0; i < past; ++i) {
     for (int64_t c = 0; c < run.channels; c += kLanes) {

@@ -98,24 +98,36 @@ void rows_of_tokens(const QuantizedMatrix& matrix, int64_t row_begin, int64_t ro
 using Rows = void (*)(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                       const float* const* x, const ProductOutput& output);
 
+constexpr int kTileTokens = 12;
+
 template <int kBits>
-constexpr Rows kRows[kMaxTileTokens] = {
+constexpr Rows kRows[kTileTokens] = {
     rows_of_tokens<kBits, 1>,  rows_of_tokens<kBits, 2>,  rows_of_tokens<kBits, 3>,
     rows_of_tokens<kBits, 4>,  rows_of_tokens<kBits, 5>,  rows_of_tokens<kBits, 6>,
     rows_of_tokens<kBits, 7>,  rows_of_tokens<kBits, 8>,  rows_of_tokens<kBits, 9>,
     rows_of_tokens<kBits, 10>, rows_of_tokens<kBits, 11>, rows_of_tokens<kBits, 12>,
 };
 
+template <int kBits>
+void product(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
+             const FloatTile& input, const ProductOutput& output) {
+  for (int t = 0; t < input.tokens; t += kTileTokens) {
+    const int tokens = input.tokens - t < kTileTokens ? input.tokens - t : kTileTokens;
+    kRows<kBits>[tokens - 1](matrix, row_begin, row_end, input.rows + t,
+                             {output.values + t * output.stride, output.stride});
+  }
+}
+
 }  // namespace
 
 void matmul_w4_float(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                      const FloatTile& input, const ProductOutput& output) {
-  kRows<4>[input.tokens - 1](matrix, row_begin, row_end, input.rows, output);
+  product<4>(matrix, row_begin, row_end, input, output);
 }
 
 void matmul_w8_float(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                      const FloatTile& input, const ProductOutput& output) {
-  kRows<8>[input.tokens - 1](matrix, row_begin, row_end, input.rows, output);
+  product<8>(matrix, row_begin, row_end, input, output);
 }
 
 }  // namespace hearth::avx512

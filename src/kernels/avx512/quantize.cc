@@ -11,48 +11,71 @@
 namespace hearth::avx512 {
 namespace {
 
+/// Of a block, a multiple of 8 values. Two maxima at once hide each other's latency.
 float largest_magnitude(const float* x, int64_t n) {
-  __m512 largest = _mm512_setzero_ps();
-  for (int64_t i = 0; i < n; i += kLanes) {
-    const __m512 v = _mm512_maskz_loadu_ps(first_lanes(n - i), x + i);
-    largest = _mm512_max_ps(largest, _mm512_abs_ps(v));
+  __m512 largest[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
+    largest[0] = _mm512_max_ps(largest[0], _mm512_abs_ps(_mm512_loadu_ps(x + i)));
+    largest[1] = _mm512_max_ps(largest[1], _mm512_abs_ps(_mm512_loadu_ps(x + i + kLanes)));
   }
-  return _mm512_reduce_max_ps(largest);
+  for (; i < n; i += kLanes) {
+    const __m512 v = _mm512_maskz_loadu_ps(first_lanes(n - i), x + i);
+    largest[0] = _mm512_max_ps(largest[0], _mm512_abs_ps(v));
+  }
+  return _mm512_reduce_max_ps(_mm512_max_ps(largest[0], largest[1]));
 }
 
-/// The bytes of `count` words, to words[0], words[stride], …
-void store_words(__m128i bytes, int64_t count, int64_t stride, int32_t* words) {
+/// Codes of 16 values, their bytes in the order of a layout.
+struct Encoder {
+  __m512 inverse;
+  __m128i order;
+  __m512i sum;
+
+  HEARTH_INLINE __m128i encode(__m512 v) {
+    const __m512i codes = _mm512_cvtps_epi32(_mm512_mul_ps(v, inverse));
+    sum = _mm512_add_epi32(sum, codes);
+    return _mm_shuffle_epi8(_mm512_cvtepi32_epi8(codes), order);
+  }
+};
+
+/// Four words to words[0], words[stride], …
+HEARTH_INLINE void store_words(__m128i bytes, int64_t stride, int32_t* words) {
   if (stride == 1) {
-    _mm_mask_storeu_epi32(words, static_cast<__mmask8>((1u << count) - 1u), bytes);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(words), bytes);
     return;
   }
-  alignas(16) int32_t values[4];
-  _mm_store_si128(reinterpret_cast<__m128i*>(values), bytes);
-  for (int64_t i = 0; i < count; ++i) words[i * stride] = values[i];
+  words[0] = _mm_cvtsi128_si32(bytes);
+  words[stride] = _mm_extract_epi32(bytes, 1);
+  words[2 * stride] = _mm_extract_epi32(bytes, 2);
+  words[3 * stride] = _mm_extract_epi32(bytes, 3);
 }
 
 }  // namespace
 
 void quantize_activations(const float* x, int64_t cols, int64_t block, QuantLayout order,
                           int64_t stride, int32_t* words, float* scales, int32_t* sums) {
-  const __m128i even_odd = _mm_setr_epi8(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15);
-  for (int64_t b = 0; b < cols / block; ++b) {
-    const float* values = x + b * block;
-    const float largest = largest_magnitude(values, block);
+  Encoder encoder;
+  encoder.order = order == QuantLayout::kW4KPacked
+                      ? _mm_setr_epi8(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15)
+                      : _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  for (int64_t b = 0; b < cols / block; ++b, x += block, words += block / 4 * stride) {
+    const float largest = largest_magnitude(x, block);
     // 127/largest overflows for tiny inputs; such a block is as good as zero.
     const float inverse = largest > 1e-30f ? 127.0f / largest : 0.0f;
-    __m512i sum = _mm512_setzero_si512();
-    for (int64_t i = 0; i < block; i += kLanes) {
-      const int64_t count = block - i < kLanes ? block - i : kLanes;  // a multiple of 8
-      const __m512 v = _mm512_maskz_loadu_ps(first_lanes(count), values + i);
-      const __m512i codes = _mm512_cvtps_epi32(_mm512_mul_ps(v, _mm512_set1_ps(inverse)));
-      sum = _mm512_add_epi32(sum, codes);
-      __m128i bytes = _mm512_cvtepi32_epi8(codes);
-      if (order == QuantLayout::kW4KPacked) bytes = _mm_shuffle_epi8(bytes, even_odd);
-      store_words(bytes, count / 4, stride, words + (b * block + i) / 4 * stride);
+    encoder.inverse = _mm512_set1_ps(inverse);
+    encoder.sum = _mm512_setzero_si512();
+    int64_t i = 0;
+    for (; i + kLanes <= block; i += kLanes) {
+      store_words(encoder.encode(_mm512_loadu_ps(x + i)), stride, words + i / 4 * stride);
+    }
+    if (i < block) {  // eight values are left
+      const __m128i bytes = encoder.encode(_mm512_maskz_loadu_ps(first_lanes(8), x + i));
+      words[i / 4 * stride] = _mm_cvtsi128_si32(bytes);
+      words[(i / 4 + 1) * stride] = _mm_extract_epi32(bytes, 1);
     }
     scales[b * stride] = inverse == 0.0f ? 0.0f : largest / 127.0f;
-    sums[b * stride] = _mm512_reduce_add_epi32(sum);
+    sums[b * stride] = _mm512_reduce_add_epi32(encoder.sum);
   }
 }
 

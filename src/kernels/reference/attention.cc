@@ -20,6 +20,8 @@ struct F32Page {
     return static_cast<const float*>(block.values)[token * block.head_dim + d];
   }
   static float weight(float exact) { return exact; }
+  static float key_scale(const AttentionBlock&, int64_t) { return 1.0f; }
+  static float scaled(const AttentionBlock&, int64_t, float weight) { return weight; }
 };
 
 struct Bf16Page {
@@ -36,6 +38,12 @@ struct Bf16Page {
     return element(block.values, (token / 2 * block.head_dim + d) * 2 + token % 2);
   }
   static float weight(float exact) { return bf16_to_float(float_to_bf16(exact)); }
+  static float key_scale(const AttentionBlock& block, int64_t token) {
+    return block.key_scales ? block.key_scales[token] : 1.0f;
+  }
+  static float scaled(const AttentionBlock& block, int64_t token, float rounded) {
+    return block.value_scales ? weight(rounded * block.value_scales[token]) : rounded;
+  }
 };
 
 template <typename Page>
@@ -49,8 +57,8 @@ void attend_row(const AttentionBlock& block, int64_t row) {
     for (int64_t d = 0; d < block.head_dim; ++d) {
       score += Page::query(block, row, d) * Page::key(block, t, d);
     }
-    scores[t] = score;
-    largest = std::fmax(largest, score);
+    scores[t] = score * Page::key_scale(block, t);
+    largest = std::fmax(largest, scores[t]);
   }
   const float rescale = std::exp(block.maxima[row] - largest);  // 0 in the first page
   block.maxima[row] = largest;
@@ -59,7 +67,8 @@ void attend_row(const AttentionBlock& block, int64_t row) {
   for (int64_t t = 0; t < visible; ++t) {
     const float weight = Page::weight(std::exp(scores[t] - largest));
     block.sums[row] += weight;
-    for (int64_t d = 0; d < block.head_dim; ++d) output[d] += weight * Page::value(block, t, d);
+    const float scaled = Page::scaled(block, t, weight);
+    for (int64_t d = 0; d < block.head_dim; ++d) output[d] += scaled * Page::value(block, t, d);
   }
 }
 
@@ -71,6 +80,10 @@ void attend_f32(const AttentionBlock& block) {
 
 void attend_bf16(const AttentionBlock& block) {
   for (int64_t row = 0; row < block.queries * block.heads; ++row) attend_row<Bf16Page>(block, row);
+}
+
+void widen_int8(const int8_t* codes, int64_t count, uint16_t* halves) {
+  for (int64_t i = 0; i < count; ++i) halves[i] = float_to_bf16(static_cast<float>(codes[i]));
 }
 
 }  // namespace hearth::reference

@@ -163,6 +163,16 @@ void chunk_block(const Chunk& chunk, const ChunkScratch& s, int64_t block) {
 
 }  // namespace
 
+void delta_gates(const DeltaGates& gates) {
+  for (int64_t t = 0; t < gates.tokens; ++t) {
+    const float x = gates.a[t * gates.stride] + gates.bias;
+    // log(1 + e^x), without an e^x that overflows.
+    const float softplus = std::fmax(x, 0.0f) + std::log1p(std::exp(-std::fabs(x)));
+    gates.log_decay[t] = gates.rate * softplus;
+    gates.beta[t] = 1.0f / (1.0f + std::exp(-gates.b[t * gates.stride]));
+  }
+}
+
 void delta_recurrent(const DeltaHead& head) {
   for (int64_t block = 0; block < block_count(head); ++block) {
     recurrent_block(head, block, block_columns(head, block));

@@ -176,6 +176,8 @@ class Loader {
 
 }  // namespace
 
+bool uses_qwen3_next(std::string_view tensor) { return !tensor.starts_with("mtp."); }
+
 ModelWeights load_qwen3_next(const Checkpoint& checkpoint, const ModelConfig& config,
                              const QuantizationConfig& quantization, Backend& backend) {
   return Loader(checkpoint, config, quantization, backend).load();

@@ -8,7 +8,7 @@ namespace hearth {
 namespace {
 
 constexpr std::array<Family, 1> kFamilies = {{
-    {"qwen3_next", load_qwen3_next},
+    {"qwen3_next", uses_qwen3_next, load_qwen3_next},
 }};
 
 }  // namespace

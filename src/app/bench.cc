@@ -1,0 +1,206 @@
+// hearth bench: how fast a model runs here, beside what the machine could do.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/bench_report.h"
+#include "app/bench_run.h"
+#include "app/commands.h"
+#include "app/model_flags.h"
+#include "base/error.h"
+#include "os/process_info.h"
+
+namespace hearth {
+namespace {
+
+struct BenchOptions {
+  ModelFlags model;
+  std::vector<int64_t> prompts{512};
+  std::vector<int64_t> generated{128};
+  std::vector<int64_t> depths{0};
+  std::vector<int64_t> batches{1};
+  std::vector<int64_t> chunks{512};
+  std::vector<int> threads{0};
+  std::vector<std::string> kernel_sets;  // none: the best
+  int repetitions = 5;
+  double probe_seconds = 0.3;
+  std::string format = "md";
+  std::string compare;
+  bool profile = false;
+};
+
+std::vector<BenchTest> tests_of(const BenchOptions& options) {
+  std::vector<BenchTest> tests;
+  for (const int64_t depth : options.depths) {
+    for (const int64_t prompt : options.prompts) {
+      if (prompt > 0) tests.push_back({.prompt = prompt, .depth = depth});
+    }
+    for (const int64_t generated : options.generated) {
+      if (generated == 0) continue;
+      for (const int64_t batch : options.batches) {
+        tests.push_back({.generated = generated, .depth = depth, .batch = batch});
+      }
+    }
+  }
+  if (tests.empty()) throw UsageError("nothing to measure: give -p or -n more than 0 tokens.");
+  return tests;
+}
+
+void check_length(const Model& model, const BenchTest& test) {
+  const int64_t tokens = test.tokens();
+  const int64_t limit = model.config().max_positions;
+  if (tokens > limit) {
+    throw UsageError(fmt::format("{}: {} tokens are more than the model's {} positions.",
+                                 test.name(), tokens, limit));
+  }
+}
+
+/// The flags of the model that have no column of their own: whatever changes what is computed.
+BenchRow model_options(const CLI::App& command) {
+  BenchRow options = BenchRow::object();
+  for (const char* name : {"delta", "exact", "kv", "head", "dense", "residency"}) {
+    const CLI::Option* option = command.get_option_no_throw(std::string("--") + name);
+    if (!option) continue;
+    BenchRow& value = options[std::string("option_") + name];
+    if (option->get_expected_max() == 0) value = option->count() > 0;
+    else value = option->count() > 0 ? option->results().back() : option->get_default_str();
+  }
+  return options;
+}
+
+/// The most that any of the tests needs.
+RunNeeds needs_of(const BenchOptions& options, int64_t chunk_tokens) {
+  RunNeeds needs{.chunk_tokens = chunk_tokens};
+  for (const BenchTest& test : tests_of(options)) {
+    needs.context_tokens = std::max(needs.context_tokens, test.batch * test.tokens());
+    needs.sequences = std::max(needs.sequences, test.batch);
+  }
+  needs.logit_rows = needs.sequences;
+  return needs;
+}
+
+std::string model_name(const std::string& folder) {
+  const std::filesystem::path path = std::filesystem::path(folder).lexically_normal();
+  return (path.has_filename() ? path.filename() : path.parent_path().filename()).string();
+}
+
+/// Loads the model with one combination of flags and runs every test on it.
+void run_configuration(const BenchOptions& options, const ModelFlags& flags, const BenchRow& given,
+                       BenchPrinter& printer, std::vector<BenchRow>& rows) {
+  const bool first = rows.empty();
+  const auto plan = [&](const ModelConfig&) { return needs_of(options, flags.chunk_tokens); };
+  LoadedModel loaded =
+      load_model(flags, plan, {.quiet = options.format != "md", .profile = true});
+  const double after_load = first_token_seconds(*loaded.model);
+  const double first_token = first ? process_age_seconds() : loaded.load_seconds + after_load;
+  loaded.after_first_token();
+  loaded.populator.wait();
+  for (const BenchTest& test : tests_of(options)) check_length(*loaded.model, test);
+  std::optional<LimitProbe> probe;
+  if (options.probe_seconds > 0) probe.emplace(*loaded.backend);
+  const BenchRunner runner(loaded, probe ? &*probe : nullptr,
+                           {.repetitions = options.repetitions,
+                            .chunk_tokens = flags.chunk_tokens,
+                            .probe_seconds = options.probe_seconds});
+  const BenchContext context{.model = model_name(flags.folder),
+                             .isa = loaded.backend->kernels().name,
+                             .threads = loaded.backend->threads(),
+                             .chunk_tokens = flags.chunk_tokens,
+                             .load_seconds = loaded.load_seconds,
+                             .first_token_seconds = first_token,
+                             .options = given,
+                             .machine = runner.measure_machine()};
+  for (const BenchTest& test : tests_of(options)) {
+    rows.push_back(bench_row(context, runner.ledger(), test, runner.run(test)));
+    printer.print(rows.back());
+  }
+}
+
+void run_bench(const BenchOptions& options, const BenchRow& given) {
+  tests_of(options);  // nothing to do is said before anything is loaded
+  std::vector<BenchRow> before;
+  if (!options.compare.empty()) before = read_bench_rows(options.compare);
+  const BenchFormat format = bench_format(options.format);
+  BenchPrinter printer(format, options.profile);
+  std::vector<BenchRow> rows;
+  const std::vector<std::string> sets =
+      options.kernel_sets.empty() ? std::vector<std::string>{""} : options.kernel_sets;
+  for (const std::string& set : sets) {
+    for (const int threads : options.threads) {
+      for (const int64_t chunk : options.chunks) {
+        ModelFlags flags = options.model;
+        flags.kernel_set = set;
+        flags.threads = threads;
+        flags.chunk_tokens = chunk;
+        run_configuration(options, flags, given, printer, rows);
+      }
+    }
+  }
+  printer.finish();
+  if (options.compare.empty()) return;
+  // Formats for programs stay clean.
+  fmt::print(format == BenchFormat::kMarkdown ? stdout : stderr, "\n{}",
+             compare_rows(rows, before));
+}
+
+/// Replaces the model's flags of one value by lists, as llama-bench has them.
+void add_list_options(CLI::App& command, BenchOptions& options) {
+  for (const char* name : {"--threads", "--isa", "--chunk"}) {
+    command.remove_option(command.get_option(name));
+  }
+  const auto list = [&](const char* name, auto& values, const char* what) {
+    return command.add_option(name, values, what)
+        ->delimiter(',')
+        ->expected(1, 64)
+        ->allow_extra_args(false)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->capture_default_str();
+  };
+  constexpr int64_t kMost = int64_t{1} << 31;
+  list("-p,--n-prompt", options.prompts, "Prompt lengths; 0: no prefill test")
+      ->check(CLI::Range(int64_t{0}, kMost));
+  list("-n,--n-gen", options.generated, "Numbers of decoded tokens; 0: no decode test")
+      ->check(CLI::Range(int64_t{0}, kMost));
+  list("-d,--n-depth", options.depths, "Tokens of context before the test")
+      ->check(CLI::Range(int64_t{0}, kMost));
+  list("-B,--batch", options.batches, "Sequences that decode together")
+      ->check(CLI::Range(int64_t{1}, int64_t{256}));
+  list("-b,--batch-size,--chunk", options.chunks, "Most prompt tokens of one forward pass")
+      ->check(CLI::Range(int64_t{1}, int64_t{4096}));
+  list("-t,--threads", options.threads, "Worker threads; 0: one per physical core")
+      ->check(CLI::Range(0, 1024));
+  list("--isa", options.kernel_sets, "Kernel sets (default: the best that runs here)");
+}
+
+}  // namespace
+
+void add_bench_command(CLI::App& app) {
+  const auto options = std::make_shared<BenchOptions>();
+  CLI::App* command = app.add_subcommand("bench", "Measure speed beside the machine's limits");
+  add_model_flags(*command, options->model);
+  add_list_options(*command, *options);
+  command->add_option("-r,--repetitions", options->repetitions, "Repetitions of every test")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command->add_option("-o,--output", options->format, "md, json, csv or jsonl")
+      ->check(CLI::IsMember({"md", "json", "csv", "jsonl"}))
+      ->capture_default_str();
+  command->add_option("--compare", options->compare,
+                      "Also print ratios against this record (json or jsonl)");
+  command->add_flag("--profile", options->profile, "Show shares of the time by operation");
+  command
+      ->add_option("--probe", options->probe_seconds,
+                   "Seconds of each measurement of a limit; 0: none, and no shares")
+      ->check(CLI::Range(0.0, 60.0))
+      ->capture_default_str();
+  command->callback([options, command] { run_bench(*options, model_options(*command)); });
+}
+
+}  // namespace hearth

@@ -1,0 +1,66 @@
+// How the output rows of weight matrices are cut into panels, the items that workers take.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "backend/backend.h"
+
+namespace hearth {
+
+/// Most output rows of a panel.
+inline constexpr int64_t kPanelRowsMax = 1024;
+/// Output rows of the panels at the end of a streamed matrix, where workers wait for the last one.
+inline constexpr int64_t kTailRows = 128;
+/// Output rows of a panel that meets several tiles of tokens: with 4096 inputs of 8 bits it stays
+/// in the second-level cache.
+inline constexpr int64_t kCachedRows = 64;
+
+struct RowRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
+/// Rows [0, rows) in panels. Tokens that fit one tile make the product as fast as memory: long
+/// pieces of every weight row, then, for the last of the work, short ones. More tokens make it as
+/// fast as arithmetic: panels that stay in the cache from tile to tile.
+class RowPanels {
+ public:
+  RowPanels(int64_t rows, bool streamed, int workers)
+      : rows_(rows),
+        large_(streamed ? std::max<int64_t>(0, rows / kPanelRowsMax - workers) : 0),
+        small_rows_(streamed ? kTailRows : kCachedRows) {}
+
+  int64_t count() const {
+    return large_ + (rows_ - large_ * kPanelRowsMax + small_rows_ - 1) / small_rows_;
+  }
+
+  RowRange range(int64_t index) const {
+    if (index < large_) return {index * kPanelRowsMax, (index + 1) * kPanelRowsMax};
+    const int64_t begin = large_ * kPanelRowsMax + (index - large_) * small_rows_;
+    return {begin, std::min(begin + small_rows_, rows_)};
+  }
+
+ private:
+  int64_t rows_;
+  int64_t large_;
+  int64_t small_rows_;
+};
+
+/// Whether the product of the matrix takes int8 activations.
+inline bool wants_int8(const QuantizedMatrix& matrix, Precision precision) {
+  return precision == Precision::kInt8 && is_packed(matrix.layout);
+}
+
+/// Tokens in even tiles.
+struct TokenTiles {
+  int64_t tokens = 0;
+  int64_t count = 0;
+
+  TokenTiles(int64_t total, int largest) : tokens(total), count((total + largest - 1) / largest) {}
+
+  int64_t first(int64_t index) const { return tokens * index / count; }
+  int size(int64_t index) const { return static_cast<int>(first(index + 1) - first(index)); }
+};
+
+}  // namespace hearth

@@ -1,0 +1,27 @@
+#include "kernels/ladder.h"
+#include "kernels/neon/kernels.h"
+
+namespace hearth {
+
+void upgrade_to_neon(KernelSet& set) {
+  set.name = "neon";
+  set.tile_tokens = 8;
+  set.quantize_activations = neon::quantize_activations;
+  set.matmul_w4_int8 = neon::matmul_w4_int8;
+  set.matmul_w8_int8 = neon::matmul_w8_int8;
+  set.matmul_w4_float = neon::matmul_w4_float;
+  set.matmul_w8_float = neon::matmul_w8_float;
+  set.matmul_bf16 = neon::matmul_bf16;
+  set.matmul_f16 = neon::matmul_f16;
+  set.matmul_f32 = neon::matmul_f32;
+  set.rms_norm = neon::rms_norm;
+  set.gated_rms_norm = neon::gated_rms_norm;
+  set.l2_normalize = neon::l2_normalize;
+  set.swiglu = neon::swiglu;
+  set.sigmoid_gate = neon::sigmoid_gate;
+  set.accumulate = neon::accumulate;
+  set.conv_silu = neon::conv_silu;
+  set.delta_recurrent = neon::delta_recurrent;
+}
+
+}  // namespace hearth

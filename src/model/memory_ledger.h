@@ -1,0 +1,52 @@
+// What running a model takes, byte by byte, before anything of it is taken.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "model/model.h"
+
+namespace hearth {
+
+/// Where the weights are: in the page cache, or in memory of the program's own.
+enum class Residency : uint8_t { kMapped, kResident };
+
+/// What will be run.
+struct RunNeeds {
+  int64_t context_tokens = 0;  // of all sequences together
+  int64_t sequences = 1;
+  int64_t chunk_tokens = 512;  // most tokens of one forward pass
+  int64_t logit_rows = 1;      // most rows of logits of one
+};
+
+struct MemoryLedger {
+  Residency residency = Residency::kMapped;
+  uint64_t weight_bytes = 0;       // of the files, that a forward pass may read
+  uint64_t requantised_bytes = 0;  // copies beside them
+  uint64_t state_bytes_per_sequence = 0;
+  uint64_t kv_bytes_per_1k_tokens = 0;
+  uint64_t kv_bytes = 0;       // for the context
+  uint64_t scratch_bytes = 0;  // of forward passes; the backend's part is an upper estimate
+  uint64_t available_bytes = 0;
+  RunNeeds needs;
+
+  /// What must be had as memory of the program's own: all but mapped weights.
+  uint64_t anonymous_bytes() const;
+  uint64_t anonymous_bytes(Residency with) const;
+  /// Whether this and mapped weights fit together, so that no page is read from disk twice.
+  bool fits_whole() const { return anonymous_bytes(Residency::kResident) <= available_bytes; }
+};
+
+/// `available` is what the system could give (available_memory_bytes()).
+MemoryLedger make_ledger(const ModelFiles& files, const ModelOptions& options, Residency residency,
+                         const RunNeeds& needs, int threads, uint64_t available);
+
+/// Throws a MemoryError that says what is needed, what there is, and which of the choices made
+/// would have to change, when the ledger does not fit.
+void require_fit(const MemoryLedger& ledger, const ModelOptions& options);
+
+/// `--residency auto`: resident, when the weights are of some size, are not in the page cache
+/// already (cached_share: how much of them is), and fit with a margin; mapped otherwise.
+Residency choose_residency(const MemoryLedger& ledger, double cached_share);
+
+}  // namespace hearth

@@ -1,0 +1,9 @@
+// Whether a person is watching.
+#pragma once
+
+namespace hearth {
+
+/// Whether standard error is a terminal.
+bool stderr_is_terminal();
+
+}  // namespace hearth

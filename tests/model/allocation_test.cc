@@ -1,0 +1,94 @@
+// A step takes no memory from the system once the workspace and the states exist: malloc and its
+// kin are replaced by ones that count.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <numeric>
+#include <vector>
+
+#include "backend/cpu/cpu_backend.h"
+#include "model/model.h"
+
+namespace {
+
+std::atomic<int64_t> allocations{0};
+
+}  // namespace
+
+// glibc's own, behind the names that are replaced; operator new ends in malloc.
+extern "C" {
+void* __libc_malloc(size_t bytes);
+void* __libc_calloc(size_t count, size_t bytes);
+void* __libc_realloc(void* old, size_t bytes);
+void* __libc_memalign(size_t alignment, size_t bytes);
+
+void* malloc(size_t bytes) {
+  ++allocations;
+  return __libc_malloc(bytes);
+}
+void* calloc(size_t count, size_t bytes) {
+  ++allocations;
+  return __libc_calloc(count, bytes);
+}
+void* realloc(void* old, size_t bytes) {
+  ++allocations;
+  return __libc_realloc(old, bytes);
+}
+void* aligned_alloc(size_t alignment, size_t bytes) {
+  ++allocations;
+  return __libc_memalign(alignment, bytes);
+}
+}
+
+namespace hearth {
+namespace {
+
+/// Runs the batch; returns how often memory was asked for.
+int64_t allocations_of(const Model& model, std::span<const Segment> batch, Workspace& workspace) {
+  const int64_t before = allocations;
+  for (const Segment& segment : batch) {
+    if (!segment.state->reserve(static_cast<int64_t>(segment.tokens.size()))) return -1;
+  }
+  model.forward(batch, workspace);
+  return allocations - before;
+}
+
+TEST(Allocation, TheCounterCounts) {
+  const int64_t before = allocations;
+  std::vector<int> memory(100);
+  EXPECT_EQ(memory[7], 0);
+  EXPECT_GT(allocations, before);
+}
+
+class StepTest : public testing::TestWithParam<bool> {};
+
+TEST_P(StepTest, AllocatesNothing) {
+  CpuBackend backend({.threads = 2, .kernel_set = ""});
+  const Model model("tests/checkpoints/int4-mixed", backend, {.exact = GetParam()});
+  KvPagePool pool(model.state_shape().page_bytes(), 40);
+  Workspace workspace(model, 256, 3, 4);
+  std::vector<SequenceState> states;
+  for (int i = 0; i < 3; ++i) states.emplace_back(model.state_shape(), pool);
+  std::vector<int32_t> tokens(256);
+  std::iota(tokens.begin(), tokens.end(), 3);
+  const std::span<const int32_t> all(tokens);
+
+  // The very first pass, a page's edge, odd sizes, single tokens, and batches of them.
+  for (const size_t count : {256, 1, 63, 100, 1, 1, 30}) {
+    const Segment prefill{&states[0], all.first(count), 1};
+    EXPECT_EQ(allocations_of(model, {&prefill, 1}, workspace), 0) << count << " tokens";
+  }
+  for (int step = 0; step < 70; ++step) {
+    const Segment batch[] = {{&states[0], all.first(1), 1},
+                             {&states[1], all.subspan(5, 1), 1},
+                             {&states[2], all.subspan(9, step % 7 + 1), 2}};
+    EXPECT_EQ(allocations_of(model, batch, workspace), 0) << "step " << step;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Precisions, StepTest, testing::Bool(),
+                         [](const auto& info) { return info.param ? "exact" : "int8"; });
+
+}  // namespace
+}  // namespace hearth
