@@ -45,8 +45,19 @@ struct PageAttention {
     float rescale[R];
   };
 
+  /// Asks for the cache lines of a page's part that step `step` of a tile's loop is to bring in:
+  /// all tiles of a row together go through as many bytes as the part has.
+  static __attribute__((always_inline)) inline void fetch(const void* part, int64_t step) {
+    constexpr int kLine = 64;
+    constexpr int kLines = kTile * 4 / kLine;
+#pragma GCC unroll 8
+    for (int i = 0; i < kLines; ++i) {
+      __builtin_prefetch(static_cast<const char*>(part) + (step * kLines + i) * kLine, 0, 2);
+    }
+  }
+
   /// Scores of R rows for the tokens [first, first + kTile).
-  template <int R>
+  template <int R, bool kFetch>
   static __attribute__((always_inline)) inline void score_tile(const AttentionBlock& block,
                                                                const uint16_t* q, int64_t first,
                                                                Work<R>& work) {
@@ -58,6 +69,7 @@ struct PageAttention {
     }
     const uint16_t* keys = static_cast<const uint16_t*>(block.keys) + 2 * first;
     for (int64_t d = 0; d < block.head_dim; d += 2, keys += 2 * kKvPageTokens) {
+      if (kFetch) fetch(block.values, (first / kTile * block.head_dim + d) / 2);
       typename Vectors::Words words[kColumns];
 #pragma GCC unroll 8
       for (int c = 0; c < kColumns; ++c) words[c] = Vectors::load(keys + 2 * c * kLanes);
@@ -119,7 +131,7 @@ struct PageAttention {
 
   /// output ← rescale·output + Σ weight·value of R rows, for the dimensions of C registers from d
   /// on, of which `left` are there.
-  template <int R, int C>
+  template <int R, int C, bool kFetch>
   static __attribute__((always_inline)) inline void mix_tile(const AttentionBlock& block,
                                                              int64_t row, int64_t d, int64_t left,
                                                              const Work<R>& work) {
@@ -136,6 +148,7 @@ struct PageAttention {
     }
     const uint16_t* values = static_cast<const uint16_t*>(block.values) + 2 * d;
     for (int64_t t = 0; t < kKvPageTokens; t += 2, values += 2 * block.head_dim) {
+      if (kFetch) fetch(block.next_keys, (d / kTile * kKvPageTokens + t) / 2);
       typename Vectors::Words words[C];
 #pragma GCC unroll 8
       for (int c = 0; c < C; ++c) {
@@ -159,26 +172,38 @@ struct PageAttention {
     }
   }
 
-  template <int R>
+  /// R rows from `row` on. The first rows of a call bring the page in: memory is slower than they
+  /// are, and a processor does not look ahead far enough.
+  template <int R, bool kFetch>
   static void attend_rows(const AttentionBlock& block, int64_t row) {
     Work<R> work;
     const uint16_t* q = static_cast<const uint16_t*>(block.q) + row * block.head_dim;
-    for (int64_t t = 0; t < kKvPageTokens; t += kTile) score_tile<R>(block, q, t, work);
+    for (int64_t t = 0; t < kKvPageTokens; t += kTile) score_tile<R, kFetch>(block, q, t, work);
     for (int r = 0; r < R; ++r) {
       work.rescale[r] = weigh(block, row + r, work.scores[r], work.weights[r]);
     }
     int64_t d = 0;
-    for (; d + kTile <= block.head_dim; d += kTile)
-      mix_tile<R, kColumns>(block, row, d, kTile, work);
-    for (; d < block.head_dim; d += kLanes) mix_tile<R, 1>(block, row, d, block.head_dim - d, work);
+    for (; kFetch && block.next_keys && d + kTile <= block.head_dim; d += kTile) {
+      mix_tile<R, kColumns, true>(block, row, d, kTile, work);
+    }
+    for (; d + kTile <= block.head_dim; d += kTile) {
+      mix_tile<R, kColumns, false>(block, row, d, kTile, work);
+    }
+    for (; d < block.head_dim; d += kLanes) {
+      mix_tile<R, 1, false>(block, row, d, block.head_dim - d, work);
+    }
   }
 
   static void attend(const AttentionBlock& block) {
     const int64_t rows = block.queries * block.heads;
     int64_t row = 0;
-    for (; row + kRows <= rows; row += kRows) attend_rows<kRows>(block, row);
-    for (; row + 2 <= rows; row += 2) attend_rows<2>(block, row);
-    if (row < rows) attend_rows<1>(block, row);
+    if (rows >= kRows) {
+      attend_rows<kRows, true>(block, row);
+      row = kRows;
+    }
+    for (; row + kRows <= rows; row += kRows) attend_rows<kRows, false>(block, row);
+    for (; row + 2 <= rows; row += 2) attend_rows<2, false>(block, row);
+    if (row < rows) attend_rows<1, false>(block, row);
   }
 };
 

@@ -273,7 +273,7 @@ void check_other_groups(const KernelSet& set, const AttentionCase& c, const Carr
 
 void check_pages(const KernelSet& set, Pages pages, Check& check) {
   Random random(17);
-  const AttentionShape shapes[] = {{1, 8, 0, 1},    {2, 16, 5, 2},   {3, 20, 63, 1},
+  const AttentionShape shapes[] = {{1, 8, 0, 1},    {2, 16, 5, 2},   {3, 20, 63, 2},
                                    {4, 64, 62, 5},  {5, 34, 9, 3},   {7, 128, 60, 9},
                                    {8, 256, 64, 2}, {8, 256, 0, 7},  {8, 256, 150, 1},
                                    {9, 40, 17, 16}, {16, 64, 0, 70}, {8, 72, 120, 16}};

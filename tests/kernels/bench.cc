@@ -198,6 +198,7 @@ void bench_attend(const KernelSet& set, KvType type, int64_t queries) {
   const double seconds = time_of([&](int64_t i) {
     block.keys = base + i * 7919 % places * 2 * part;
     block.values = static_cast<const std::byte*>(block.keys) + part;
+    block.next_keys = base + (i + 1) * 7919 % places * 2 * part;
     if (type == KvType::kF32) set.attend_f32(block);
     else set.attend_bf16(block);
   });

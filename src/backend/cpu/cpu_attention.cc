@@ -180,6 +180,8 @@ void CpuBackend::attend_page(const GatedAttentionTask& task, const AttentionUnit
                        .maxima = rows.maxima,
                        .sums = rows.sums,
                        .output = rows.output};
+  const int64_t last = (unit.position() + unit.tokens - 1) / kKvPageTokens;
+  if (page < last) block.next_keys = page_part(g, unit, page + 1, false);
   if (g.kv_type == KvType::kF32) {
     block.q = queries_.as<float>() + query;
     kernels_.attend_f32(block);
@@ -193,6 +195,7 @@ void CpuBackend::attend_page(const GatedAttentionTask& task, const AttentionUnit
     kernels_.widen_int8(keys, count, wide.keys);
     kernels_.widen_int8(values, count, wide.values);
     block.keys = wide.keys;
+    block.next_keys = nullptr;
     block.values = wide.values;
     block.key_scales = reinterpret_cast<const float*>(keys + count);
     block.value_scales = reinterpret_cast<const float*>(values + count);
