@@ -97,7 +97,7 @@ struct AttentionGeometry {
     const int64_t scale_bytes = kv_type == KvType::kInt8 ? 4 : 0;
     return kKvPageTokens * (head_dim * element_bytes() + scale_bytes);
   }
-  /// Bytes of one layer's part of a page: keys of all KV heads, then values.
+  /// Bytes of one layer's part of a page: keys of a KV head, its values, those of the next head.
   int64_t page_bytes() const { return 2 * kv_heads * head_bytes(); }
 };
 

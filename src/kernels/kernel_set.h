@@ -126,7 +126,7 @@ struct AttentionBlock {
   const void* values = nullptr;         // likewise
   const float* key_scales = nullptr;    // [kKvPageTokens], of bf16 pages; null: 1
   const float* value_scales = nullptr;  // likewise
-  const void* next_keys = nullptr;      // of the page after this one, if known: a hint
+  const void* next_keys = nullptr;      // what will be read next, as many bytes as keys: a hint
   int64_t visible = 0;  // tokens that the first query sees, ≥ 1; each further one sees one more
   int64_t queries = 0;
   int64_t heads = 0;

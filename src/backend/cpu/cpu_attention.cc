@@ -81,7 +81,7 @@ void store(const CachedHead& head, KvType type, bool is_value) {
 std::byte* page_part(const AttentionGeometry& g, const AttentionUnit& unit, int64_t page,
                      bool is_value) {
   return unit.segment->pages[page] + unit.segment->layer_offset +
-         (is_value ? g.page_bytes() / 2 : 0) + unit.kv_head * g.head_bytes();
+         (2 * unit.kv_head + (is_value ? 1 : 0)) * g.head_bytes();
 }
 
 void start(const AttentionGeometry& g, int64_t rows, const AttentionRows& state) {
@@ -195,7 +195,6 @@ void CpuBackend::attend_page(const GatedAttentionTask& task, const AttentionUnit
     kernels_.widen_int8(keys, count, wide.keys);
     kernels_.widen_int8(values, count, wide.values);
     block.keys = wide.keys;
-    block.next_keys = nullptr;
     block.values = wide.values;
     block.key_scales = reinterpret_cast<const float*>(keys + count);
     block.value_scales = reinterpret_cast<const float*>(values + count);
