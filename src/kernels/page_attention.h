@@ -26,6 +26,11 @@
 
 #include "kernels/kernel_set.h"
 
+// Arrays of registers stay in registers only where their functions are expanded.
+#ifndef HEARTH_INLINE
+#define HEARTH_INLINE inline __attribute__((always_inline))
+#endif
+
 namespace hearth {
 namespace {
 
@@ -47,7 +52,7 @@ struct PageAttention {
 
   /// Asks for the cache lines of a page's part that step `step` of a tile's loop is to bring in:
   /// all tiles of a row together go through as many bytes as the part has.
-  static __attribute__((always_inline)) inline void fetch(const void* part, int64_t step) {
+  static HEARTH_INLINE void fetch(const void* part, int64_t step) {
     constexpr int kLine = 64;
     constexpr int kLines = kTile * 4 / kLine;
 #pragma GCC unroll 8
@@ -58,9 +63,8 @@ struct PageAttention {
 
   /// Scores of R rows for the tokens [first, first + kTile).
   template <int R, bool kFetch>
-  static __attribute__((always_inline)) inline void score_tile(const AttentionBlock& block,
-                                                               const uint16_t* q, int64_t first,
-                                                               Work<R>& work) {
+  static HEARTH_INLINE void score_tile(const AttentionBlock& block, const uint16_t* q,
+                                       int64_t first, Work<R>& work) {
     Float sums[R][kColumns];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
@@ -91,8 +95,8 @@ struct PageAttention {
 
   /// Turns a row's scores into weights and carries its maximum and sum on. Returns by how much that
   /// scales what was summed up before.
-  static __attribute__((always_inline)) inline float weigh(const AttentionBlock& block, int64_t row,
-                                                           const float* scores, uint16_t* weights) {
+  static HEARTH_INLINE float weigh(const AttentionBlock& block, int64_t row, const float* scores,
+                                   uint16_t* weights) {
     constexpr int kVectors = kKvPageTokens / kLanes;
     const int64_t visible = block.visible + row / block.heads;
     const Float none = Vectors::all(-__builtin_inff());
@@ -132,9 +136,8 @@ struct PageAttention {
   /// output ← rescale·output + Σ weight·value of R rows, for the dimensions of C registers from d
   /// on, of which `left` are there.
   template <int R, int C, bool kFetch>
-  static __attribute__((always_inline)) inline void mix_tile(const AttentionBlock& block,
-                                                             int64_t row, int64_t d, int64_t left,
-                                                             const Work<R>& work) {
+  static HEARTH_INLINE void mix_tile(const AttentionBlock& block, int64_t row, int64_t d,
+                                     int64_t left, const Work<R>& work) {
     float* output = block.output + row * block.head_dim + d;
     Float sums[R][C];
 #pragma GCC unroll 8
@@ -194,7 +197,7 @@ struct PageAttention {
     }
   }
 
-  static void attend(const AttentionBlock& block) {
+  void operator()(const AttentionBlock& block) const {
     const int64_t rows = block.queries * block.heads;
     int64_t row = 0;
     if (rows >= kRows) {

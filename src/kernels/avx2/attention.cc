@@ -231,7 +231,7 @@ void attend_f32(const AttentionBlock& block) {
   }
 }
 
-void attend_bf16(const AttentionBlock& block) { PageAttention<Vectors>::attend(block); }
+void attend_bf16(const AttentionBlock& block) { PageAttention<Vectors>{}(block); }
 
 void widen_int8(const int8_t* codes, int64_t count, uint16_t* halves) {
   int64_t i = 0;

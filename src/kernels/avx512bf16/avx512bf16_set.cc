@@ -58,12 +58,14 @@ struct Vectors {
   }
 };
 
+void attend_bf16(const AttentionBlock& block) { PageAttention<Vectors>{}(block); }
+
 }  // namespace
 }  // namespace avx512bf16
 
 void upgrade_to_avx512bf16(KernelSet& set) {
   set.name = "avx512bf16";
-  set.attend_bf16 = PageAttention<avx512bf16::Vectors>::attend;
+  set.attend_bf16 = avx512bf16::attend_bf16;
 }
 
 }  // namespace hearth

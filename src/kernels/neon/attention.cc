@@ -70,7 +70,7 @@ struct Vectors {
 
 }  // namespace
 
-void attend_bf16(const AttentionBlock& block) { PageAttention<Vectors>::attend(block); }
+void attend_bf16(const AttentionBlock& block) { PageAttention<Vectors>{}(block); }
 
 void widen_int8(const int8_t* codes, int64_t count, uint16_t* halves) {
   for (int64_t i = 0; i < count; ++i) {
