@@ -13,6 +13,11 @@ constexpr int kBarWidth = 30;
 
 double gigabytes(uint64_t bytes) { return static_cast<double>(bytes) / 1e9; }
 
+/// As --kv has it; "f32" is that of --exact.
+const char* kv_type_name(KvType type) {
+  return type == KvType::kF32 ? "f32" : type == KvType::kBf16 ? "bf16" : "int8";
+}
+
 }  // namespace
 
 std::string_view residency_name(Residency residency) {
@@ -30,7 +35,9 @@ std::string ledger_text(const MemoryLedger& ledger) {
   if (ledger.requantised_bytes > 0) row("re-quantised copies", ledger.requantised_bytes);
   row(fmt::format("state of {} sequence{}", needs.sequences, needs.sequences == 1 ? "" : "s"),
       ledger.state_bytes_per_sequence * static_cast<uint64_t>(needs.sequences));
-  row(fmt::format("keys and values, {} tokens", needs.context_tokens), ledger.kv_bytes,
+  row(fmt::format("keys and values{}, {} tokens", ledger.kv_type == KvType::kInt8 ? " in int8" : "",
+                  needs.context_tokens),
+      ledger.kv_bytes,
       fmt::format(", {:.1f} per 1000", static_cast<double>(ledger.kv_bytes_per_1k_tokens) / 1e6));
   row("scratch", ledger.scratch_bytes);
   row(ledger.residency == Residency::kResident ? "needed" : "needed beside the mapping",
@@ -49,6 +56,7 @@ nlohmann::ordered_json ledger_json(const MemoryLedger& ledger) {
           {"sequences", ledger.needs.sequences},
           {"state_bytes_per_sequence", ledger.state_bytes_per_sequence},
           {"context_tokens", ledger.needs.context_tokens},
+          {"kv_type", kv_type_name(ledger.kv_type)},
           {"kv_bytes_per_1k_tokens", ledger.kv_bytes_per_1k_tokens},
           {"kv_bytes", ledger.kv_bytes},
           {"scratch_bytes", ledger.scratch_bytes},

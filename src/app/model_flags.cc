@@ -21,14 +21,17 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
   command.add_option("-t,--threads", flags.threads, "Worker threads; 0: one per physical core")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  command.add_option(
-      "--isa", flags.kernel_set,
-      "Kernel set: reference, avx2, avxvnni, avx512, neon (default: the best that runs here)");
+  command.add_option("--isa", flags.kernel_set,
+                     "Kernel set: reference, avx2, avxvnni, avx512, avx512bf16, neon (default: the "
+                     "best that runs here)");
   command.add_option("--delta", flags.delta_form, "Form of DeltaNet in prefill")
       ->check(CLI::IsMember({"recurrent", "chunked"}))
       ->capture_default_str();
   command.add_flag("--exact", flags.exact,
                    "Float activations and a float KV cache: slow, for comparisons");
+  command.add_option("--kv", flags.kv, "KV cache: bf16, or 8 bits with a scale per token and head")
+      ->check(CLI::IsMember({"bf16", "int8"}))
+      ->capture_default_str();
   command
       .add_option("--head", flags.head, "Head: as the checkpoint has it (bf16), or in 8 bits (w8)")
       ->check(CLI::IsMember({"bf16", "w8"}))
@@ -52,6 +55,7 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
 ModelOptions model_options(const ModelFlags& flags) {
   return {.exact = flags.exact,
           .delta_form = flags.delta_form == "chunked" ? DeltaForm::kChunked : DeltaForm::kRecurrent,
+          .kv = flags.kv == "int8" ? KvType::kInt8 : KvType::kBf16,
           .head = flags.head == "w8" ? HeadBits::k8 : HeadBits::kCheckpoint,
           .dense = flags.dense == "w4" ? DenseBits::k4 : DenseBits::kCheckpoint};
 }
@@ -80,6 +84,9 @@ LoadedModel load_model(const ModelFlags& flags, const PlanRun& plan, const LoadS
   const Stopwatch clock;
   if (flags.lock && flags.residency == "mapped") {
     throw UsageError("--lock needs --residency resident: mapped weights belong to the page cache.");
+  }
+  if (flags.exact && flags.kv == "int8") {
+    throw UsageError("--exact has a float KV cache: leave out --kv int8.");
   }
   LoadedModel loaded;
   loaded.backend = std::make_unique<CpuBackend>(
@@ -129,6 +136,9 @@ std::string precision_text(const Model& model) {
   };
   add("head w8", model.requantised().head());
   add("dense w4", model.requantised().dense());
+  if (model.state_shape().attention.kv_type == KvType::kInt8) {
+    text += text.empty() ? "kv int8" : ", kv int8";
+  }
   return text.empty() ? "as in the checkpoint" : text;
 }
 

@@ -28,6 +28,7 @@ struct ModelFlags {
   std::string kernel_set;
   std::string delta_form = "recurrent";
   bool exact = false;
+  std::string kv = "bf16";
   std::string head = "bf16";
   std::string dense = "checkpoint";
   std::string residency = "mapped";
@@ -35,7 +36,8 @@ struct ModelFlags {
   int64_t chunk_tokens = 512;
 };
 
-/// Adds -m, -t, --isa, --delta, --exact, --chunk, --head, --dense, --residency and --lock.
+/// Adds -m, -t, --isa, --delta, --exact, --chunk, --kv, --head, --dense, --residency and
+/// --lock.
 void add_model_flags(CLI::App& command, ModelFlags& flags);
 
 struct LoadedModel {
@@ -73,8 +75,9 @@ nlohmann::ordered_json memory_json(const LoadedModel& loaded);
 /// "mapped", or "resident, read 8.2 GB in …".
 std::string residency_text(const LoadedModel& loaded);
 
-/// Which weights are not the checkpoint's own bits, and how far off they are on average, e.g.
-/// "head w8 (0.6 % RMS error)"; "as in the checkpoint" when all are.
+/// Which weights are not the checkpoint's own bits, and how far off they are on average, and
+/// whether the KV cache is in int8, e.g. "head w8 (0.6 % RMS error), kv int8"; "as in the
+/// checkpoint" when nothing is of that kind.
 std::string precision_text(const Model& model);
 
 /// FNV-1a-64 over the bits of the logits: equal hashes mean equal computations.

@@ -88,9 +88,17 @@ struct AttentionGeometry {
 
   int64_t queries() const { return query_heads * head_dim; }
   int64_t kv() const { return kv_heads * head_dim; }
-  int64_t element_bytes() const { return kv_type == KvType::kF32 ? 4 : 2; }
-  /// Bytes of one layer's part of a page: keys [kv_heads][kKvPageTokens][head_dim], then values.
-  int64_t page_bytes() const { return 2 * kv() * kKvPageTokens * element_bytes(); }
+  int64_t group() const { return query_heads / kv_heads; }  // query heads that share a KV head
+  int64_t element_bytes() const {
+    return kv_type == KvType::kF32 ? 4 : kv_type == KvType::kBf16 ? 2 : 1;
+  }
+  /// Bytes of a page's keys, or values, of one KV head (see KvType).
+  int64_t head_bytes() const {
+    const int64_t scale_bytes = kv_type == KvType::kInt8 ? 4 : 0;
+    return kKvPageTokens * (head_dim * element_bytes() + scale_bytes);
+  }
+  /// Bytes of one layer's part of a page: keys of a KV head, its values, those of the next head.
+  int64_t page_bytes() const { return 2 * kv_heads * head_bytes(); }
 };
 
 struct AttentionSegment {

@@ -22,6 +22,9 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   add_isa(avxvnni FLAGS -mavx2 -mfma -mf16c -mavxvnni ${quiet_intrinsics})
   add_isa(avx512 FLAGS -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl
                        -mavx512vnni -mprefer-vector-width=512 ${quiet_intrinsics})
+  add_isa(avx512bf16 FLAGS -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl
+                           -mavx512vnni -mavx512bf16 -mprefer-vector-width=512
+                           ${quiet_intrinsics})
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   add_isa(neon FLAGS -march=armv8.2-a+dotprod+fp16)
 endif()

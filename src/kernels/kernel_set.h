@@ -102,27 +102,43 @@ struct DeltaHead {
   const float* next_state = nullptr;  // the state that the next call works on, if known: a hint
 };
 
-enum class KvType : uint8_t { kF32, kBf16 };
-
-/// Online-softmax state and inputs of `heads` query heads of one token that share a KV head, over
-/// one block of cached tokens: maxima, sums and values are carried from block to block, starting
-/// from −inf, 0, 0; dividing values by sums at the end gives attention's output.
-struct AttentionBlock {
-  const float* q = nullptr;  // [heads] rows of q_stride, scaled by 1/√head_dim already
-  int64_t q_stride = 0;
-  const void* keys = nullptr;    // [tokens][head_dim], of kv_type
-  const void* values = nullptr;  // likewise
-  KvType kv_type = KvType::kF32;
-  int64_t tokens = 0;  // at most kKvPageTokens
-  int64_t head_dim = 0;
-  int64_t heads = 0;
-  float* maxima = nullptr;  // [heads]
-  float* sums = nullptr;    // [heads]
-  float* output = nullptr;  // [heads][head_dim]
-};
-
 /// Tokens of one page of the KV cache, the block size of attention.
 inline constexpr int64_t kKvPageTokens = 64;
+
+/// How a page keeps the keys and the values of one KV head:
+///   kF32   keys [token][head_dim], values likewise, float
+///   kBf16  keys [head_dim/2][token][2], values [token/2][head_dim][2], bf16; head_dim is even
+///   kInt8  the same in int8, then float scales [token] of the keys, [token] of the values
+/// The pairs are what dot products of bf16 add up in one 32-bit lane: lanes are tokens for scores,
+/// and dimensions for outputs. Every int8 is a bf16, too.
+enum class KvType : uint8_t { kF32, kBf16, kInt8 };
+
+/// Online softmax over one page of cached tokens, for `queries` consecutive tokens with `heads`
+/// query heads each that share a KV head. A row is one head of one token: row = query·heads + head.
+/// maxima, sums and output are carried from page to page, starting from −inf, 0, 0; dividing output
+/// by sums at the end gives attention's output.
+///
+/// With bf16 pages q is bf16 and each weight e^(score − maximum) is rounded to bf16, both for the
+/// sum and the output; sums are formed in float. With scales a score is multiplied by its key's,
+/// and for the output a weight by its value's, rounded to bf16 again. A token that a query does not
+/// see has the weight 0, but the whole page may be read: it must hold finite numbers everywhere.
+///
+/// A row gets the same bits whichever rows share its call.
+struct AttentionBlock {
+  const void* q = nullptr;              // [rows][head_dim], scaled by 1/√head_dim already
+  const void* keys = nullptr;           // a page's part for this KV head
+  const void* values = nullptr;         // likewise
+  const float* key_scales = nullptr;    // [kKvPageTokens], of bf16 pages; null: 1
+  const float* value_scales = nullptr;  // likewise
+  const void* next_keys = nullptr;      // what will be read next, as many bytes as keys: a hint
+  int64_t visible = 0;  // tokens that the first query sees, ≥ 1; each further one sees one more
+  int64_t queries = 0;
+  int64_t heads = 0;
+  int64_t head_dim = 0;
+  float* maxima = nullptr;  // [rows]
+  float* sums = nullptr;    // [rows]
+  float* output = nullptr;  // [rows][head_dim]
+};
 
 struct KernelSet {
   const char* name = nullptr;
@@ -164,7 +180,11 @@ struct KernelSet {
   void (*delta_recurrent)(const DeltaHead& head);
   /// In chunks of kDeltaChunk tokens (WY form): mathematically the same, other rounding.
   void (*delta_chunked)(const DeltaHead& head, float* scratch);
-  void (*attend)(const AttentionBlock& block);
+  /// Over a page of kF32, and of kBf16.
+  void (*attend_f32)(const AttentionBlock& block);
+  void (*attend_bf16)(const AttentionBlock& block);
+  /// halves = codes, as bf16, which has all int8 exactly.
+  void (*widen_int8)(const int8_t* codes, int64_t count, uint16_t* halves);
 
   /// What the processor could do at most: multiply-accumulates on registers alone, of int8 and of
   /// bf16, by the set's best instructions for each. They return the number of them in `rounds`.

@@ -24,8 +24,11 @@ uint64_t backend_scratch(const BackendLimits& limits, int threads) {
   const int64_t a_token = limits.columns * 2 + slots * limits.expert_width * 6 +
                           limits.delta.channels() * 4 + limits.attention.queries() * 4 +
                           limits.delta.value_heads * 8 + limits.experts * 4 + slots * 64;
-  const int64_t a_worker =
-      kWorkerScratch + 4 * delta_chunk_scratch(limits.delta.key_dim, limits.delta.value_dim);
+  const AttentionGeometry& attention = limits.attention;
+  // Rows of 16 tokens of a KV head, for a worker's own work and some twenty spans.
+  const int64_t rows = attention.kv_heads == 0 ? 0 : 24 * 16 * 4 * attention.group();
+  const int64_t a_worker = kWorkerScratch + rows * (attention.head_dim + 2) +
+                           4 * delta_chunk_scratch(limits.delta.key_dim, limits.delta.value_dim);
   return count(limits.tokens * a_token + threads * a_worker + limits.experts * 256);
 }
 
@@ -48,6 +51,7 @@ MemoryLedger make_ledger(const ModelFiles& files, const ModelOptions& options, R
       .residency = residency,
       .requantised_bytes = planned_copies(files.weights(), options.head, options.dense),
       .state_bytes_per_sequence = count(shape.fixed_floats()) * sizeof(float),
+      .kv_type = shape.attention.kv_type,
       .kv_bytes_per_1k_tokens = count(shape.page_bytes()) * 1000 / kKvPageTokens,
       .kv_bytes = count(shape.pages(needs.context_tokens) * shape.page_bytes()),
       .scratch_bytes =
@@ -73,6 +77,7 @@ void require_fit(const MemoryLedger& ledger, const ModelOptions& options) {
     if (options.dense != DenseBits::kCheckpoint) add("--dense checkpoint");
     least -= ledger.requantised_bytes;
   }
+  if (least > ledger.available_bytes && ledger.kv_type == KvType::kBf16) add("--kv int8");
   if (least > ledger.available_bytes) {
     const uint64_t others = least - ledger.kv_bytes;
     const uint64_t room = ledger.available_bytes > others ? ledger.available_bytes - others : 0;

@@ -24,6 +24,7 @@ struct MemoryLedger {
   uint64_t weight_bytes = 0;       // of the files, that a forward pass may read
   uint64_t requantised_bytes = 0;  // copies beside them
   uint64_t state_bytes_per_sequence = 0;
+  KvType kv_type = KvType::kBf16;
   uint64_t kv_bytes_per_1k_tokens = 0;
   uint64_t kv_bytes = 0;       // for the context
   uint64_t scratch_bytes = 0;  // of forward passes; the backend's part is an upper estimate

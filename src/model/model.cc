@@ -23,7 +23,7 @@ StateShape state_shape_of(const ModelConfig& config, const ModelOptions& options
                         .head_dim = config.head_dim,
                         .rotary_dim = config.rotary_dim,
                         .norm_eps = eps,
-                        .kv_type = options.exact ? KvType::kF32 : KvType::kBf16}};
+                        .kv_type = options.exact ? KvType::kF32 : options.kv}};
 }
 
 namespace {

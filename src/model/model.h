@@ -22,6 +22,7 @@ struct ModelOptions {
   /// Float activations and a float KV cache everywhere: slow, for comparison with the reference.
   bool exact = false;
   DeltaForm delta_form = DeltaForm::kRecurrent;
+  KvType kv = KvType::kBf16;  // of the KV cache; exact: kF32
   HeadBits head = HeadBits::kCheckpoint;
   DenseBits dense = DenseBits::kCheckpoint;
 };

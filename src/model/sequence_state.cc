@@ -26,6 +26,7 @@ std::byte* KvPagePool::take() {
   std::byte* page = free_.back();
   free_.pop_back();
   owners_[index(page)] = 1;
+  std::memset(page, 0, static_cast<size_t>(page_bytes_));
   return page;
 }
 

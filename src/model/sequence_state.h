@@ -38,7 +38,8 @@ class KvPagePool {
   int64_t free_pages() const { return static_cast<int64_t>(free_.size()); }
   size_t total_pages() const { return owners_.size(); }
 
-  /// A page with one owner, or null when none is free. Its content is arbitrary.
+  /// A page with one owner, or null when none is free. It is all zero: attention
+  /// computes with whole pages, and what it masks out must be numbers.
   std::byte* take();
   void share(std::byte* page);
   void release(std::byte* page);

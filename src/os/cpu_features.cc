@@ -46,6 +46,7 @@ CpuFeatures detect_cpu_features() {
                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");
   features.avx512_vnni = features.avx512 && __builtin_cpu_supports("avx512vnni");
+  features.avx512_bf16 = features.avx512 && __builtin_cpu_supports("avx512bf16");
 #elif defined(__aarch64__)
   const unsigned long wanted = HWCAP_ASIMDDP | HWCAP_ASIMDHP | HWCAP_FPHP;
   features.neon_dotprod = (getauxval(AT_HWCAP) & wanted) == wanted;
@@ -58,6 +59,7 @@ bool cpu_can_run(std::string_view name) {
   if (name == "avx2") return features.avx2;
   if (name == "avxvnni") return features.avx_vnni;
   if (name == "avx512") return features.avx512_vnni;
+  if (name == "avx512bf16") return features.avx512_bf16;
   if (name == "neon") return features.neon_dotprod;
   return false;
 }

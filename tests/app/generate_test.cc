@@ -132,7 +132,7 @@ TEST(Generate, AContextThatDoesNotFitIsOutOfMemory) {
   const Outcome outcome = run({"generate", "-m", copy.string(), "-p", "Hello", "-n", "1900000000"});
   EXPECT_EQ(outcome.exit_code, 4) << outcome.err;
   EXPECT_EQ(outcome.out, "");
-  EXPECT_NE(outcome.err.find("KV cache"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("keys and values"), std::string::npos) << outcome.err;
 }
 
 TEST(Eval, WritesTheReferencesLogits) {

@@ -1,9 +1,12 @@
-// Attention over a few blocks of cached tokens, against a softmax in double.
+// Attention over the pages of a context, against a softmax in double.
 //
 // Most cases have small integers for q and k: scores are exact then, however they are added, and
-// what is left is the rounding of exponentials (up to 8 u, and another u per block) and of sums of
+// what is left is the rounding of exponentials (up to 8 u, and another u per page) and of sums of
 // T terms, at most (T + 16)·u relative to Σw and to Σ w·|v|. Where q and k are random, a score is
-// off by at most δ = D·u·Σ|q·k|, which is a factor of 1 ± 2δ on every weight.
+// off by at most δ = D·u·Σ|q·k|, which is a factor of 1 ± 2δ on every weight. Weights for bf16
+// pages are rounded to 8 bits, an error of at most 2^−8, and twice for outputs with scales.
+//
+// Tokens of a page that no query sees hold numbers, too, which must not show.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -29,71 +32,100 @@ constexpr Scores kScores[] = {Scores::kSmall, Scores::kExtreme, Scores::kEqual, 
 constexpr const char* kScoreNames[] = {"small scores", "extreme scores", "equal scores",
                                        "random scores"};
 
+enum class Pages : uint8_t { kF32, kBf16, kScaled };
+
+constexpr const char* kPageNames[] = {"f32", "bf16", "bf16 with scales"};
+
 struct AttentionShape {
   int64_t heads;
   int64_t head_dim;
-  std::vector<int64_t> blocks;  // tokens of each
+  int64_t before;  // tokens before the first query
+  int64_t queries;
+
+  int64_t tokens() const { return before + queries; }
+  int64_t rows() const { return queries * heads; }
+  int64_t pages() const { return (tokens() + kKvPageTokens - 1) / kKvPageTokens; }
 };
 
-/// One block's keys or values, as the kernel sees them and in double.
-struct CachedRows {
+/// Numbers in memory as floats or bf16, and in double.
+struct Numbers {
   Guarded<float> floats;
   Guarded<uint16_t> halves;
   std::vector<double> values;
 
-  CachedRows(const std::vector<float>& source, KvType type, Edge edge) {
-    const int64_t n = static_cast<int64_t>(source.size());
-    if (type == KvType::kF32) floats = Guarded<float>(n, edge);
-    else halves = Guarded<uint16_t>(n, edge);
-    for (int64_t i = 0; i < n; ++i) {
-      float value = source[static_cast<size_t>(i)];
-      if (type == KvType::kF32) {
-        floats[i] = value;
-      } else {
-        halves[i] = float_to_bf16(value);
-        value = bf16_to_float(halves[i]);
-      }
-      values.push_back(static_cast<double>(value));
-    }
-    if (type == KvType::kF32) floats.seal();
-    else halves.seal();
+  Numbers(int64_t count, Pages pages, Edge edge) : values(static_cast<size_t>(count)) {
+    if (pages == Pages::kF32) floats = Guarded<float>(count, edge);
+    else halves = Guarded<uint16_t>(count, edge);
   }
 
-  const void* data() const {
-    return floats.size() ? static_cast<const void*>(floats.data())
-                         : static_cast<const void*>(halves.data());
+  /// Sets number `index`, which lies at `place`.
+  void set(int64_t index, int64_t place, float value) {
+    if (floats.size()) {
+      floats[place] = value;
+    } else {
+      halves[place] = float_to_bf16(value);
+      value = bf16_to_float(halves[place]);
+    }
+    values[static_cast<size_t>(index)] = static_cast<double>(value);
   }
+  double at(int64_t index) const { return values[static_cast<size_t>(index)]; }
+  void seal() {
+    if (floats.size()) floats.seal();
+    else halves.seal();
+  }
+  /// From number `index` on, where numbers lie in order.
+  const void* data(int64_t index) const {
+    if (floats.size()) return floats.data() + index;
+    return halves.data() + index;
+  }
+};
+
+struct Page {
+  Numbers keys;
+  Numbers values;
+  Guarded<float> key_scales;
+  Guarded<float> value_scales;
+
+  Page(int64_t head_dim, Pages pages, Edge edge)
+      : keys(kKvPageTokens * head_dim, pages, edge),
+        values(kKvPageTokens * head_dim, pages, edge),
+        key_scales(kKvPageTokens, edge),
+        value_scales(kKvPageTokens, edge) {}
 };
 
 struct AttentionCase {
   AttentionShape shape;
-  KvType type;
-  int64_t q_stride;
-  Guarded<float> q;
-  std::vector<CachedRows> keys;
-  std::vector<CachedRows> values;
+  Pages kind;
+  Scores scores;
+  Numbers q;
+  std::vector<Page> pages;
 
-  AttentionCase(const AttentionShape& s, KvType kv, Scores scores, Edge edge, Random& random)
-      : shape(s),
-        type(kv),
-        q_stride(s.head_dim + random.integer(0, 9)),
-        q((s.heads - 1) * q_stride + s.head_dim, edge) {
-    std::fill(q.begin(), q.end(), unwritten());
-    for (int64_t h = 0; h < s.heads; ++h) {
-      for (int64_t d = 0; d < s.head_dim; ++d) q[h * q_stride + d] = draw_q(scores, random);
-    }
+  AttentionCase(const AttentionShape& s, Pages of, Scores how, Edge edge, Random& random)
+      : shape(s), kind(of), scores(how), q(s.rows() * s.head_dim, of, edge) {
+    for (int64_t i = 0; i < s.rows() * s.head_dim; ++i) q.set(i, i, draw_q(random));
     q.seal();
-    for (const int64_t tokens : s.blocks) {
-      std::vector<float> k(static_cast<size_t>(tokens * s.head_dim));
-      std::vector<float> v(k.size());
-      for (float& x : k) x = draw_k(scores, random);
-      for (float& x : v) x = random.normal();
-      keys.emplace_back(k, kv, edge);
-      values.emplace_back(v, kv, edge);
-    }
+    for (int64_t p = 0; p < s.pages(); ++p) fill(pages.emplace_back(s.head_dim, of, edge), random);
   }
 
-  float draw_q(Scores scores, Random& random) const {
+  void fill(Page& page, Random& random) const {
+    const int64_t dims = shape.head_dim;
+    for (int64_t t = 0; t < kKvPageTokens; ++t) {
+      for (int64_t d = 0; d < dims; ++d) {
+        const int64_t index = t * dims + d;
+        const bool floats = kind == Pages::kF32;
+        const int64_t key_place = (d / 2 * kKvPageTokens + t) * 2 + d % 2;
+        const int64_t value_place = (t / 2 * dims + d) * 2 + t % 2;
+        page.keys.set(index, floats ? index : key_place, draw_k(random));
+        page.values.set(index, floats ? index : value_place, random.normal());
+      }
+      page.key_scales[t] = scores == Scores::kEqual ? 0.5f : random.coin() ? 0.5f : 2.0f;
+      page.value_scales[t] = static_cast<float>(random.uniform()) + 0.1f;
+    }
+    page.keys.seal();
+    page.values.seal();
+  }
+
+  float draw_q(Random& random) const {
     const float integer = static_cast<float>(random.integer(-4, 4));
     switch (scores) {
       case Scores::kSmall: return integer * 0x1p-6f;
@@ -104,22 +136,38 @@ struct AttentionCase {
     return 0;
   }
 
-  static float draw_k(Scores scores, Random& random) {
+  float draw_k(Random& random) const {
     if (scores == Scores::kRandom) return random.normal();
     return scores == Scores::kEqual ? 1.0f : static_cast<float>(random.integer(-6, 6));
   }
+
+  const Page& page_of(int64_t token) const {
+    return pages[static_cast<size_t>(token / kKvPageTokens)];
+  }
+  double key(int64_t token, int64_t d) const {
+    const int64_t t = token % kKvPageTokens;
+    const double scale =
+        kind == Pages::kScaled ? static_cast<double>(page_of(token).key_scales[t]) : 1.0;
+    return scale * page_of(token).keys.at(t * shape.head_dim + d);
+  }
+  double value(int64_t token, int64_t d) const {
+    const int64_t t = token % kKvPageTokens;
+    const double scale =
+        kind == Pages::kScaled ? static_cast<double>(page_of(token).value_scales[t]) : 1.0;
+    return scale * page_of(token).values.at(t * shape.head_dim + d);
+  }
 };
 
-/// What is carried from block to block.
+/// What is carried from page to page.
 struct Carried {
   Guarded<float> maxima;
   Guarded<float> sums;
   Guarded<float> output;
 
   Carried(const AttentionShape& shape, Edge edge)
-      : maxima(shape.heads, edge),
-        sums(shape.heads, edge),
-        output(shape.heads * shape.head_dim, edge) {
+      : maxima(shape.rows(), edge),
+        sums(shape.rows(), edge),
+        output(shape.rows() * shape.head_dim, edge) {
     std::fill(maxima.begin(), maxima.end(), -INFINITY);
     std::fill(sums.begin(), sums.end(), 0.0f);
     std::fill(output.begin(), output.end(), 0.0f);
@@ -128,118 +176,148 @@ struct Carried {
   bool intact() const { return maxima.intact() && sums.intact() && output.intact(); }
 };
 
-/// All blocks, heads [begin, end).
-void run_heads(const KernelSet& set, const AttentionCase& c, int64_t begin, int64_t end,
-               const Carried& carried) {
-  for (size_t b = 0; b < c.shape.blocks.size(); ++b) {
+/// All pages, queries [begin, end), of which those before a page take no part in it.
+void run_queries(const KernelSet& set, const AttentionCase& c, int64_t begin, int64_t end,
+                 const Carried& carried) {
+  const AttentionShape& shape = c.shape;
+  for (int64_t p = 0; p < shape.pages(); ++p) {
+    const int64_t first = std::max(begin, p * kKvPageTokens - shape.before);
+    if (first >= end) break;
+    const Page& page = c.pages[static_cast<size_t>(p)];
+    const int64_t row = first * shape.heads;
     AttentionBlock block;
-    block.q = c.q.data() + begin * c.q_stride;
-    block.q_stride = c.q_stride;
-    block.keys = c.keys[b].data();
-    block.values = c.values[b].data();
-    block.kv_type = c.type;
-    block.tokens = c.shape.blocks[b];
-    block.head_dim = c.shape.head_dim;
-    block.heads = end - begin;
-    block.maxima = carried.maxima.data() + begin;
-    block.sums = carried.sums.data() + begin;
-    block.output = carried.output.data() + begin * c.shape.head_dim;
-    set.attend(block);
+    block.q = c.q.data(row * shape.head_dim);
+    block.keys = page.keys.data(0);
+    block.values = page.values.data(0);
+    if (c.kind == Pages::kScaled) {
+      block.key_scales = page.key_scales.data();
+      block.value_scales = page.value_scales.data();
+    }
+    block.visible = shape.before + first + 1 - p * kKvPageTokens;
+    block.queries = end - first;
+    block.heads = shape.heads;
+    block.head_dim = shape.head_dim;
+    block.maxima = carried.maxima.data() + row;
+    block.sums = carried.sums.data() + row;
+    block.output = carried.output.data() + row * shape.head_dim;
+    if (c.kind == Pages::kF32) set.attend_f32(block);
+    else set.attend_bf16(block);
   }
 }
 
-/// One head's scores of all tokens; returns δ.
-double exact_scores(const AttentionCase& c, Scores kind, int64_t head,
-                    std::vector<double>& scores) {
+/// One row's scores of the tokens that it sees; returns δ.
+double exact_scores(const AttentionCase& c, int64_t row, std::vector<double>& scores) {
   double largest_norm = 0;
-  for (size_t b = 0; b < c.shape.blocks.size(); ++b) {
-    for (int64_t t = 0; t < c.shape.blocks[b]; ++t) {
-      double score = 0;
-      double norm = 0;
-      for (int64_t d = 0; d < c.shape.head_dim; ++d) {
-        const double term = static_cast<double>(c.q[head * c.q_stride + d]) *
-                            c.keys[b].values[static_cast<size_t>(t * c.shape.head_dim + d)];
-        score += term;
-        norm += std::fabs(term);
-      }
-      scores.push_back(score);
-      largest_norm = std::max(largest_norm, norm);
+  for (int64_t t = 0; t <= c.shape.before + row / c.shape.heads; ++t) {
+    double score = 0;
+    double norm = 0;
+    for (int64_t d = 0; d < c.shape.head_dim; ++d) {
+      const double term = c.q.at(row * c.shape.head_dim + d) * c.key(t, d);
+      score += term;
+      norm += std::fabs(term);
     }
+    scores.push_back(score);
+    largest_norm = std::max(largest_norm, norm);
   }
-  if (kind != Scores::kRandom) return 0.0;
+  if (c.scores != Scores::kRandom) return 0.0;
   return static_cast<double>(c.shape.head_dim) * kRoundoff * largest_norm;
 }
 
-void check_head(const AttentionCase& c, Scores kind, int64_t head, const Carried& carried,
-                Check& check) {
+void check_row(const AttentionCase& c, int64_t row, const Carried& carried, Check& check) {
   std::vector<double> scores;
-  const double delta = exact_scores(c, kind, head, scores);
+  const double delta = exact_scores(c, row, scores);
   const double largest = *std::max_element(scores.begin(), scores.end());
-  check.near("maximum", head, 0, carried.maxima[head], largest, delta, std::fabs(largest));
+  check.near("maximum", row, 0, carried.maxima[row], largest, delta, std::fabs(largest));
   double sum = 0;
   for (const double score : scores) sum += std::exp(score - largest);
   const double tokens = static_cast<double>(scores.size());
   // Differences of scores round, too: relative to their size, which exponentials turn absolute.
-  const double spread =
-      kind == Scores::kExtreme ? 100.0 : largest - *std::min_element(scores.begin(), scores.end());
-  const double relative = 4 * delta + (tokens + 16 + spread) * kRoundoff;
-  check.near("sum", head, 0, carried.sums[head], sum, relative * sum, sum);
+  const double spread = c.scores == Scores::kExtreme
+                            ? 100.0
+                            : largest - *std::min_element(scores.begin(), scores.end());
+  const double rounded = c.kind == Pages::kF32 ? 0.0 : 0x1p-8;
+  const double floats = 4 * delta + (2 * tokens + 16 + spread) * kRoundoff;
+  check.near("sum", row, 0, carried.sums[row], sum, (floats + rounded) * sum, sum);
+  const double relative = floats + (c.kind == Pages::kScaled ? 2.01 : 1.0) * rounded;
   for (int64_t d = 0; d < c.shape.head_dim; ++d) {
     double expected = 0;
     double norm = 0;
-    size_t index = 0;
-    for (size_t b = 0; b < c.shape.blocks.size(); ++b) {
-      for (int64_t t = 0; t < c.shape.blocks[b]; ++t, ++index) {
-        const double term = std::exp(scores[index] - largest) *
-                            c.values[b].values[static_cast<size_t>(t * c.shape.head_dim + d)];
-        expected += term;
-        norm += std::fabs(term);
-      }
+    for (size_t t = 0; t < scores.size(); ++t) {
+      const double term = std::exp(scores[t] - largest) * c.value(static_cast<int64_t>(t), d);
+      expected += term;
+      norm += std::fabs(term);
     }
-    check.near("output", head, d, carried.output[head * c.shape.head_dim + d], expected,
-               relative * norm, norm);
+    check.near("output", row, d, carried.output[row * c.shape.head_dim + d], expected,
+               relative * norm + 1e-30, norm);
   }
 }
 
-/// Heads in other groups: where their number is no multiple of what a kernel takes at once, it must
-/// be as right. (Not the same bits: the heads of a call are fixed by the model.)
-void check_fewer_heads(const KernelSet& set, const AttentionCase& c, Scores kind, Edge edge,
-                       Check& check, Random& random) {
+/// A query must have the same bits whichever queries share its calls.
+void check_other_groups(const KernelSet& set, const AttentionCase& c, const Carried& whole,
+                        Edge edge, Check& check, Random& random) {
   const Carried split(c.shape, edge);
-  for (int64_t begin = 0; begin < c.shape.heads;) {
-    const int64_t end = begin + random.integer(1, std::min<int64_t>(c.shape.heads - begin, 7));
-    run_heads(set, c, begin, end, split);
+  for (int64_t begin = 0; begin < c.shape.queries;) {
+    const int64_t end = begin + random.integer(1, std::min<int64_t>(c.shape.queries - begin, 5));
+    run_queries(set, c, begin, end, split);
     begin = end;
   }
-  for (int64_t h = 0; h < c.shape.heads; ++h) check_head(c, kind, h, split, check);
+  for (int64_t row = 0; row < c.shape.rows(); ++row) {
+    check.same("sum", row, 0, split.sums[row], whole.sums[row]);
+    for (int64_t d = 0; d < c.shape.head_dim; ++d) {
+      const int64_t i = row * c.shape.head_dim + d;
+      check.same("output", row, d, split.output[i], whole.output[i]);
+    }
+  }
   check.require(split.intact(), "wrote outside its output");
+}
+
+void check_pages(const KernelSet& set, Pages pages, Check& check) {
+  Random random(17);
+  const AttentionShape shapes[] = {{1, 8, 0, 1},    {2, 16, 5, 2},   {3, 20, 63, 2},
+                                   {4, 64, 62, 5},  {5, 34, 9, 3},   {7, 128, 60, 9},
+                                   {8, 256, 64, 2}, {8, 256, 0, 7},  {8, 256, 150, 1},
+                                   {9, 40, 17, 16}, {16, 64, 0, 70}, {8, 72, 120, 16}};
+  for (const AttentionShape& shape : shapes) {
+    if (check.quick() && shape.rows() * shape.head_dim > 1000) continue;
+    for (const Scores scores : kScores) {
+      check.start_case(fmt::format("{} queries, {} heads of {}, after {}, {}, {}", shape.queries,
+                                   shape.heads, shape.head_dim, shape.before,
+                                   kPageNames[static_cast<int>(pages)],
+                                   kScoreNames[static_cast<int>(scores)]));
+      const Edge edge = random.coin() ? Edge::kEnd : Edge::kBegin;
+      const AttentionCase c(shape, pages, scores, edge, random);
+      const Carried whole(shape, edge);
+      run_queries(set, c, 0, shape.queries, whole);
+      check.require(whole.intact(), "wrote outside its output");
+      for (int64_t row = 0; row < shape.rows(); ++row) check_row(c, row, whole, check);
+      check_other_groups(set, c, whole, edge, check, random);
+    }
+  }
 }
 
 }  // namespace
 
-void check_attend(const KernelSet& set, Check& check) {
-  Random random(17);
-  const AttentionShape shapes[] = {
-      {1, 8, {1}},       {2, 16, {3, 2}},   {3, 20, {64}},      {4, 64, {64, 7}},
-      {5, 33, {9}},      {7, 128, {5, 64}}, {8, 256, {64, 64}}, {8, 256, {64, 1, 30}},
-      {9, 40, {17, 64}}, {16, 64, {33}},    {8, 256, {1}},
-  };
-  for (const AttentionShape& shape : shapes) {
-    if (check.quick() && shape.heads * shape.head_dim > 1000) continue;
-    for (const KvType type : {KvType::kF32, KvType::kBf16}) {
-      for (const Scores scores : kScores) {
-        check.start_case(fmt::format(
-            "{} heads of {}, {} blocks, {}, {}", shape.heads, shape.head_dim, shape.blocks.size(),
-            type == KvType::kF32 ? "f32" : "bf16", kScoreNames[static_cast<int>(scores)]));
-        const Edge edge = random.coin() ? Edge::kEnd : Edge::kBegin;
-        const AttentionCase c(shape, type, scores, edge, random);
-        const Carried whole(shape, edge);
-        run_heads(set, c, 0, shape.heads, whole);
-        check.require(whole.intact(), "wrote outside its output");
-        for (int64_t h = 0; h < shape.heads; ++h) check_head(c, scores, h, whole, check);
-        check_fewer_heads(set, c, scores, edge, check, random);
-      }
+void check_attend_f32(const KernelSet& set, Check& check) { check_pages(set, Pages::kF32, check); }
+
+void check_attend_bf16(const KernelSet& set, Check& check) {
+  check_pages(set, Pages::kBf16, check);
+  check_pages(set, Pages::kScaled, check);
+}
+
+void check_widen_int8(const KernelSet& set, Check& check) {
+  for (const int64_t count : {1, 7, 16, 33, 256, 16384}) {
+    check.start_case(fmt::format("{} values", count));
+    const Edge edge = count % 2 == 0 ? Edge::kEnd : Edge::kBegin;
+    Guarded<int8_t> codes(count, edge);
+    for (int64_t i = 0; i < count; ++i) codes[i] = static_cast<int8_t>(i * 5 - 128);
+    codes.seal();
+    Guarded<uint16_t> halves(count, edge);
+    std::fill(halves.begin(), halves.end(), uint16_t{0x7FA5});
+    set.widen_int8(codes.data(), count, halves.data());
+    for (int64_t i = 0; i < count; ++i) {
+      check.same("half", 0, i, bf16_to_float(halves[i]), static_cast<float>(codes[i]));
     }
+    check.require(halves.intact(), "wrote outside its output");
   }
 }
 

@@ -177,29 +177,50 @@ void bench_delta(const KernelSet& set, bool chunked) {
   }
 }
 
-void bench_attend(const KernelSet& set, KvType type) {
+/// One token reads pages from memory; the queries of a prompt's unit meet one in a cache.
+void bench_attend(const KernelSet& set, KvType type, int64_t queries) {
   constexpr int64_t kHeads = 8;
   constexpr int64_t kDim = 256;
   Pool& pool = Pool::shared();
-  const int64_t value_bytes = type == KvType::kF32 ? 4 : 2;
-  const int64_t page = kKvPageTokens * kDim * value_bytes;
-  const std::vector<uint64_t> cache(static_cast<size_t>(page / 4), 0x3D003D003D003D00u);
-  std::vector<float> carried(2 * kHeads, 0.0f);
-  const AttentionBlock block{pool.floats.data(),
-                             kDim,
-                             cache.data(),
-                             reinterpret_cast<const std::byte*>(cache.data()) + page,
-                             type,
-                             kKvPageTokens,
-                             kDim,
-                             kHeads,
-                             carried.data(),
-                             carried.data() + kHeads,
-                             pool.output.data()};
-  const double seconds = time_of([&](int64_t) { set.attend(block); });
-  print_line(set, "attend",
-             fmt::format("{} heads, a page of {}", kHeads, type == KvType::kF32 ? "f32" : "bf16"),
-             2.0 * static_cast<double>(page), 2.0 * kHeads * kDim * kKvPageTokens, seconds);
+  const int64_t part = kKvPageTokens * kDim * (type == KvType::kF32 ? 4 : 2);
+  const int64_t places = queries > 1 ? 1 : kPoolBytes / (2 * part);
+  const auto* base = reinterpret_cast<const std::byte*>(pool.weights.data());
+  std::vector<float> carried(static_cast<size_t>(2 * kHeads * queries), 0.0f);
+  AttentionBlock block;
+  block.q = pool.floats.data();
+  block.visible = kKvPageTokens;
+  block.queries = queries;
+  block.heads = kHeads;
+  block.head_dim = kDim;
+  block.maxima = carried.data();
+  block.sums = carried.data() + kHeads * queries;
+  block.output = pool.output.data();
+  const double seconds = time_of([&](int64_t i) {
+    block.keys = base + i * 7919 % places * 2 * part;
+    block.values = static_cast<const std::byte*>(block.keys) + part;
+    block.next_keys = base + (i + 1) * 7919 % places * 2 * part;
+    if (type == KvType::kF32) set.attend_f32(block);
+    else set.attend_bf16(block);
+  });
+  const double macs = 2.0 * static_cast<double>(kHeads * queries * kDim * kKvPageTokens);
+  constexpr int64_t kRounds = 1 << 14;
+  int64_t most = 0;
+  const double peak_seconds = time_of([&](int64_t) { most = set.bf16_probe(kRounds); });
+  const double share = macs / seconds / (static_cast<double>(most) / peak_seconds);
+  print_line(set, type == KvType::kF32 ? "attend_f32" : "attend_bf16",
+             fmt::format("{} x {} rows, {}: {:.0f} % of peak", queries, kHeads,
+                         queries > 1 ? "cache" : "memory", 100 * share),
+             2.0 * static_cast<double>(part), macs, seconds);
+}
+
+void bench_widen(const KernelSet& set) {
+  constexpr int64_t kCount = kKvPageTokens * 256;
+  Pool& pool = Pool::shared();
+  const auto* codes = reinterpret_cast<const int8_t*>(pool.weights.data());
+  const double seconds =
+      time_of([&](int64_t) { set.widen_int8(codes, kCount, pool.scales.data()); });
+  print_line(set, "widen_int8", fmt::format("{} values", kCount), 3.0 * kCount, kCount, seconds);
+  std::fill(pool.scales.begin(), pool.scales.end(), uint16_t{0x2001});
 }
 
 void bench_elementwise(const KernelSet& set, std::string_view kernel) {
@@ -245,9 +266,11 @@ void run_bench(const KernelSet& set, std::string_view kernel) {
     for (const int threads : {1, 2}) bench_gated_delta(set, threads);
   }
   if (wanted("delta_chunked")) bench_delta(set, true);
-  if (wanted("attend")) {
-    for (const KvType type : {KvType::kF32, KvType::kBf16}) bench_attend(set, type);
+  for (const int64_t queries : {1, 16}) {
+    if (wanted("attend_f32")) bench_attend(set, KvType::kF32, queries);
+    if (wanted("attend_bf16")) bench_attend(set, KvType::kBf16, queries);
   }
+  if (wanted("widen_int8")) bench_widen(set);
   bench_elementwise(set, kernel);
 }
 

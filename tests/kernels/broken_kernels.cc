@@ -120,9 +120,20 @@ void writes_past_its_scratch(const DeltaHead& head, float* scratch) {
   scratch[delta_chunk_scratch(head.key_dim, head.columns)] = 0.0f;
 }
 
-void forgets_earlier_blocks(const AttentionBlock& block) {
-  for (int64_t h = 0; h < block.heads; ++h) block.sums[h] = 0.0f;
-  reference_kernels().attend(block);
+void forgets_earlier_pages(const AttentionBlock& block) {
+  for (int64_t r = 0; r < block.queries * block.heads; ++r) block.sums[r] = 0.0f;
+  reference_kernels().attend_f32(block);
+}
+
+void sees_the_future(const AttentionBlock& block) {
+  AttentionBlock other = block;
+  other.visible += block.queries > 1 ? 1 : 0;
+  reference_kernels().attend_bf16(other);
+}
+
+void widens_to_unsigned(const int8_t* codes, int64_t count, uint16_t* halves) {
+  reference_kernels().widen_int8(codes, count, halves);
+  for (int64_t i = 0; i < count; ++i) halves[i] = halves[i] & uint16_t{0x7FFF};
 }
 
 struct Mistake {
@@ -155,7 +166,11 @@ constexpr Mistake kMistakes[] = {
      [](KernelSet& s) { s.delta_recurrent = reads_before_decay; }},
     {"delta_chunked", "a write past the scratch",
      [](KernelSet& s) { s.delta_chunked = writes_past_its_scratch; }},
-    {"attend", "earlier blocks forgotten", [](KernelSet& s) { s.attend = forgets_earlier_blocks; }},
+    {"attend_f32", "earlier pages forgotten",
+     [](KernelSet& s) { s.attend_f32 = forgets_earlier_pages; }},
+    {"attend_bf16", "a token seen too early",
+     [](KernelSet& s) { s.attend_bf16 = sees_the_future; }},
+    {"widen_int8", "signs dropped", [](KernelSet& s) { s.widen_int8 = widens_to_unsigned; }},
 };
 
 /// In a child process, whose output is of no interest: a mistake may end it.

@@ -24,6 +24,8 @@ void check_conv_silu(const KernelSet& set, Check& check);
 void check_delta_gates(const KernelSet& set, Check& check);
 void check_delta_recurrent(const KernelSet& set, Check& check);
 void check_delta_chunked(const KernelSet& set, Check& check);
-void check_attend(const KernelSet& set, Check& check);
+void check_attend_f32(const KernelSet& set, Check& check);
+void check_attend_bf16(const KernelSet& set, Check& check);
+void check_widen_int8(const KernelSet& set, Check& check);
 
 }  // namespace hearth::kernel_check

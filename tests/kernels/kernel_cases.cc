@@ -29,7 +29,9 @@ constexpr KernelCases kKernels[] = {
     {"delta_gates", check_delta_gates, pointer<&KernelSet::delta_gates>},
     {"delta_recurrent", check_delta_recurrent, pointer<&KernelSet::delta_recurrent>},
     {"delta_chunked", check_delta_chunked, pointer<&KernelSet::delta_chunked>},
-    {"attend", check_attend, pointer<&KernelSet::attend>},
+    {"attend_f32", check_attend_f32, pointer<&KernelSet::attend_f32>},
+    {"attend_bf16", check_attend_bf16, pointer<&KernelSet::attend_bf16>},
+    {"widen_int8", check_widen_int8, pointer<&KernelSet::widen_int8>},
 };
 
 }  // namespace

@@ -61,12 +61,12 @@ TEST(Allocation, TheCounterCounts) {
   EXPECT_GT(allocations, before);
 }
 
-class StepTest : public testing::TestWithParam<bool> {};
+class StepTest : public testing::TestWithParam<ModelOptions> {};
 
 TEST_P(StepTest, AllocatesNothing) {
   CpuBackend backend({.threads = 2, .kernel_set = ""});
-  const Model model("tests/checkpoints/int4-mixed", backend, {.exact = GetParam()});
-  KvPagePool pool(model.state_shape().page_bytes(), 40);
+  const Model model("tests/checkpoints/int4-mixed", backend, GetParam());
+  KvPagePool pool(model.state_shape().page_bytes(), 60);
   Workspace workspace(model, 256, 3, 4);
   std::vector<SequenceState> states;
   for (int i = 0; i < 3; ++i) states.emplace_back(model.state_shape(), pool);
@@ -75,7 +75,8 @@ TEST_P(StepTest, AllocatesNothing) {
   const std::span<const int32_t> all(tokens);
 
   // The very first pass, a page's edge, odd sizes, single tokens, and batches of them.
-  for (const size_t count : {256, 1, 63, 100, 1, 1, 30}) {
+  // Late enough, attention is split over the context.
+  for (const size_t count : {256, 1, 63, 100, 1, 1, 30, 256, 256, 256, 256, 3}) {
     const Segment prefill{&states[0], all.first(count), 1};
     EXPECT_EQ(allocations_of(model, {&prefill, 1}, workspace), 0) << count << " tokens";
   }
@@ -87,8 +88,15 @@ TEST_P(StepTest, AllocatesNothing) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Precisions, StepTest, testing::Bool(),
-                         [](const auto& info) { return info.param ? "exact" : "int8"; });
+std::string option_name(const ModelOptions& options) {
+  if (options.exact) return "exact";
+  return options.kv == KvType::kInt8 ? "int8_kv" : "int8";
+}
+
+INSTANTIATE_TEST_SUITE_P(Precisions, StepTest,
+                         testing::Values(ModelOptions{.exact = true}, ModelOptions{},
+                                         ModelOptions{.kv = KvType::kInt8}),
+                         [](const auto& test) { return option_name(test.param); });
 
 }  // namespace
 }  // namespace hearth

@@ -25,6 +25,9 @@ constexpr double kExactError = 1e-4;
 // Bounds of the int8 path beside the reference's float activations.
 constexpr double kInt8Error = 0.03;
 constexpr double kInt8Divergence = 0.005;  // nats, mean over positions
+// With keys and values in int8 as well.
+constexpr double kInt8KvError = 0.04;
+constexpr double kInt8KvDivergence = 0.008;
 
 struct Golden {
   std::vector<int32_t> prompt;
@@ -167,6 +170,16 @@ TEST_P(GoldenTest, Int8ActivationsStayClose) {
              GetParam().kernel_set, error, divergence);
   EXPECT_LE(error, kInt8Error);
   EXPECT_LE(divergence, kInt8Divergence);
+}
+
+TEST_P(GoldenTest, Int8KeysAndValuesStayClose) {
+  const Rows rows = run_prompt(model({.kv = KvType::kInt8}), golden_, whole());
+  const double error = relative_rms(rows, golden_.logits);
+  const double divergence = mean_divergence(golden_.logits, rows);
+  fmt::print("{} {}, kv int8: relative RMS {:.4f}, mean KL {:.6f} nats\n", GetParam().checkpoint,
+             GetParam().kernel_set, error, divergence);
+  EXPECT_LE(error, kInt8KvError);
+  EXPECT_LE(divergence, kInt8KvDivergence);
 }
 
 TEST_P(GoldenTest, SplitsAndThreadsGiveTheSameBits) {

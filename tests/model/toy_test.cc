@@ -162,6 +162,63 @@ TEST_P(ToyTest, SnapshotsAndForksGoOnAlike) {
   EXPECT_EQ(feed(fork, 40, 30), expected);
 }
 
+/// The logits after each part of a sequence that is longer than two spans of attention.
+Rows run_long(const Model& model, const std::vector<size_t>& parts) {
+  SequenceRunner runner(model, {.context_tokens = 2300, .chunk_tokens = 2300});
+  std::vector<int32_t> tokens(2300);
+  for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int32_t>((i * i + 7 * i) % 47);
+  Rows rows;
+  size_t first = 0;
+  for (const size_t size : parts) {
+    const std::span<const float> logits = runner.feed(std::span(tokens).subspan(first, size));
+    rows.emplace_back(logits.begin(), logits.end());
+    first += size;
+  }
+  return rows;
+}
+
+TEST_P(ToyTest, LongContextsGiveTheSameBitsHoweverTheyAreSplit) {
+  if (GetParam() == "reference") GTEST_SKIP() << "slow, and the backend is the same";
+  for (const KvType kv : {KvType::kBf16, KvType::kInt8}) {
+    const Model subject = model({.kv = kv});
+    const Rows whole = run_long(subject, {2200, 1, 31});
+    // Few tokens at a time: spans are shared among workers, with one worker in several rounds.
+    const Rows split = run_long(subject, {1000, 23, 1, 1, 75, 1, 1000, 37, 62, 1, 31});
+    EXPECT_EQ(split[8], whole[0]);
+    EXPECT_EQ(split[9], whole[1]);
+    EXPECT_EQ(split[10], whole[2]);
+    for (const int threads : {1, 3}) {
+      CpuBackend backend({.threads = threads, .kernel_set = GetParam()});
+      const Model other(toy_.config, toy_.weights, backend, {.kv = kv});
+      EXPECT_EQ(run_long(other, {2180, 20, 1, 31})[3], whole[2]) << threads << " threads";
+    }
+  }
+}
+
+TEST_P(ToyTest, LongSequencesAreTheSameAloneAndInABatch) {
+  if (GetParam() == "reference") GTEST_SKIP() << "slow, and the backend is the same";
+  const Model subject = model({});
+  KvPagePool pool(subject.state_shape().page_bytes(), 200);
+  Workspace workspace(subject, 2200, 3, 3);
+  std::vector<int32_t> tokens(2200);
+  for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int32_t>(i * 11 % 50);
+  std::vector<SequenceState> states;
+  for (const size_t length : {2100u, 1200u, 30u, 2100u}) {
+    states.emplace_back(subject.state_shape(), pool);
+    ASSERT_TRUE(states.back().reserve(static_cast<int64_t>(length) + 2));
+    const Segment prompt{&states.back(), std::span(tokens).first(length), 1};
+    subject.forward({&prompt, 1}, workspace);
+  }
+  const std::span<const int32_t> next = std::span(tokens).first(2);
+  const Segment batch[] = {
+      {&states[1], next.first(1), 1}, {&states[0], next, 1}, {&states[2], next, 1}};
+  subject.forward(batch, workspace);
+  const std::vector<float> together(workspace.logits(1), workspace.logits(1) + 50);
+  const Segment alone{&states[3], next, 1};
+  subject.forward({&alone, 1}, workspace);
+  EXPECT_EQ(std::vector<float>(workspace.logits(0), workspace.logits(0) + 50), together);
+}
+
 std::vector<std::string> kernel_set_names() {
   std::vector<std::string> names;
   for (const KernelSet& set : available_kernel_sets()) names.emplace_back(set.name);

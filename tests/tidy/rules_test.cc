@@ -103,6 +103,7 @@ const Case kIncludes[] = {
     {"IsaIntrinsics", "src/kernels/avx2/a.cc", "#include <immintrin.h>\n#include <cstdint>\n", ""},
     {"IsaBase", "src/kernels/avx2/a.cc", "#include \"base/half.h\"\n", "isa-include:1"},
     {"IsaOther", "src/kernels/avx512/a.cc", "#include \"kernels/avx2/a.h\"\n", "isa-include:1"},
+    {"IsaExtended", "src/kernels/avx512bf16/a.cc", "#include \"kernels/avx512/a.h\"\n", ""},
     {"IsaOwn", "src/kernels/avx2/a.cc", "#include \"kernels/avx2/a.h\"\n", ""},
     {"Reference", "src/kernels/reference/a.cc", "#include <cmath>\n#include \"base/half.h\"\n", ""},
 };

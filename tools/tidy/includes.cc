@@ -54,6 +54,15 @@ std::string isa_folder_of(const std::string& path) {
   return std::regex_search(path, match, folder) && match[2] != "reference" ? match[1].str() : "";
 }
 
+/// Whether files of one instruction set may include headers of the other: those of the set that it
+/// extends, whose helpers have internal linkage and are compiled with the includer's flags.
+bool may_include(const std::string& isa, const std::string& other) {
+  static const std::map<std::string, std::string> extended = {
+      {"kernels/avxvnni", "kernels/avx2"}, {"kernels/avx512bf16", "kernels/avx512"}};
+  const auto it = extended.find(isa);
+  return isa == other || (it != extended.end() && it->second == other);
+}
+
 /// Intrinsics and C headers without an inline function that a linker could share.
 bool is_plain_system_header(const std::string& name) {
   static const std::set<std::string> plain = {
@@ -171,11 +180,12 @@ std::vector<Finding> check_includes(const std::string& path, const std::string& 
       add(include, "include-table",
           module + " may not include " + target + " (only " + join(allowed) +
               "); move what it needs down, or the user up");
-    } else if (!isa.empty() && isa_folder_of("src/" + include.target) != isa &&
+    } else if (!isa.empty() && !may_include(isa, isa_folder_of("src/" + include.target)) &&
                (!isa_folder_of("src/" + include.target).empty() || target == "base")) {
       add(include, "isa-include",
           "\"" + include.target + "\" in a file of " + isa +
-              "; only kernel_set.h, plain structs of tensor/ and the folder itself");
+              "; only kernel_set.h, plain structs of tensor/, the folder itself and that of a set "
+              "which it extends");
     }
   }
   return findings;
@@ -196,7 +206,7 @@ std::vector<Finding> check_reach(const std::vector<SourceFile>& files) {
     reach(file.path, sources, headers);
     for (const std::string& header : headers) {
       const auto it = sources.find(header);
-      if (it == sources.end() || isa_folder_of(header) == isa) continue;
+      if (it == sources.end() || may_include(isa, isa_folder_of(header))) continue;
       append(check_calls(file, *it->second));
       if (seen.insert(header).second) append(check_plain_header(*it->second, file.path));
     }

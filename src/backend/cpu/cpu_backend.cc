@@ -112,10 +112,13 @@ void CpuBackend::reserve(const BackendLimits& limits) {
       sized((limits.experts + 1) *
             ((limits.expert_width + kMaxActivationBlock - 1) / kMaxActivationBlock)));
   workers_.resize(sized(pool_.size()));
-  const int64_t heads = limits.attention.query_heads;
   const int64_t floats =
-      std::max({kMaxTileTokens * kPanelRowsMax, heads * (limits.attention.head_dim + 2),
+      std::max({kMaxTileTokens * kPanelRowsMax, AttentionScratch::floats(limits.attention),
                 DeltaScratch::floats(limits.delta)});
+  units_.resize(sized(kUnitsPerWorker * pool_.size()));
+  span_items_.resize(sized(kSpansPerWorker * pool_.size()));
+  span_rows_ = MemoryBlock((units_.size() + span_items_.size()) *
+                           sized(AttentionRows::floats(limits.attention)) * sizeof(float));
   for (WorkerScratch& worker : workers_) {
     worker.memory = MemoryBlock(sized(floats) * sizeof(float));
     for (GatheredTile& tile : worker.gathered) tile.quantized.reserve(limits.hidden);

@@ -11,6 +11,7 @@
 
 #include "backend/backend.h"
 #include "backend/cpu/activations.h"
+#include "backend/cpu/attention_scratch.h"
 #include "backend/cpu/panels.h"
 #include "os/memory_block.h"
 #include "os/worker_pool.h"
@@ -101,10 +102,17 @@ class CpuBackend final : public Backend {
   void delta_key_head(const GatedDeltaTask& task, const DeltaSegment& segment, int64_t key_head,
                       int worker) noexcept;
 
-  void attention_inputs(const GatedAttentionTask& task, const AttentionSegment& segment,
-                        int64_t token) noexcept;
-  void attention_heads(const GatedAttentionTask& task, const AttentionSegment& segment,
-                       int64_t token, int64_t kv_head, int worker) noexcept;
+  AttentionUnit attention_unit(const GatedAttentionTask& task, int64_t index) const noexcept;
+  void attention_inputs(const GatedAttentionTask& task, const AttentionUnit& unit,
+                        int worker) noexcept;
+  void attend_span(const GatedAttentionTask& task, const AttentionUnit& unit, int64_t span,
+                   const AttentionRows& rows, int worker) noexcept;
+  void attend_page(const GatedAttentionTask& task, const AttentionUnit& unit, int64_t page,
+                   const AttentionRows& rows, int worker) noexcept;
+  void attend_unit(const GatedAttentionTask& task, const AttentionUnit& unit, int worker) noexcept;
+  void attend_split(const GatedAttentionTask& task, int64_t units) noexcept;
+  void attention_output(const GatedAttentionTask& task, const AttentionUnit& unit,
+                        const AttentionRows& rows) noexcept;
 
   void route(const MoeTask& task) noexcept;
   void route_token(const MoeTask& task, int64_t token) noexcept;
@@ -132,7 +140,12 @@ class CpuBackend final : public Backend {
   MemoryBlock inner_values_;  // the same in float, [slots, expert_width]: the float path only
 
   // What vector kernels stream over begins at a cache line.
-  MemoryBlock queries_;  // [tokens, query_heads, head_dim]
+  MemoryBlock queries_;  // [kv_heads, tokens, group, head_dim], of float or bf16
+
+  // Of attention over few queries, which is split over the context.
+  MemoryBlock span_rows_;                  // AttentionRows of units, then of further spans
+  std::vector<AttentionUnit> units_;       // [kUnitsPerWorker·workers]
+  std::vector<AttentionSpan> span_items_;  // [kSpansPerWorker·workers]
 
   // Routing. A slot is one (expert, token) pair; slots are grouped by expert, in increasing order
   // of expert and then token, the shared expert last.

@@ -23,7 +23,9 @@ void upgrade_to_avx2(KernelSet& set) {
   set.conv_silu = avx2::conv_silu;
   set.delta_gates = avx2::delta_gates;
   set.delta_recurrent = avx2::delta_recurrent;
-  set.attend = avx2::attend;
+  set.attend_f32 = avx2::attend_f32;
+  set.attend_bf16 = avx2::attend_bf16;
+  set.widen_int8 = avx2::widen_int8;
   set.int8_probe = avx2::int8_probe;
   set.bf16_probe = avx2::bf16_probe;
 }

@@ -34,7 +34,9 @@ void conv_silu(const ConvRun& run);
 void delta_gates(const DeltaGates& gates);
 void delta_recurrent(const DeltaHead& head);
 void delta_chunked(const DeltaHead& head, float* scratch);
-void attend(const AttentionBlock& block);
+void attend_f32(const AttentionBlock& block);
+void attend_bf16(const AttentionBlock& block);
+void widen_int8(const int8_t* codes, int64_t count, uint16_t* halves);
 
 int64_t int8_probe(int64_t rounds);
 int64_t bf16_probe(int64_t rounds);

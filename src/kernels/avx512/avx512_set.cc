@@ -23,7 +23,9 @@ void upgrade_to_avx512(KernelSet& set) {
   set.conv_silu = avx512::conv_silu;
   set.delta_gates = avx512::delta_gates;
   set.delta_recurrent = avx512::delta_recurrent;
-  set.attend = avx512::attend;
+  set.attend_f32 = avx512::attend_f32;
+  set.attend_bf16 = avx512::attend_bf16;
+  set.widen_int8 = avx512::widen_int8;
   set.int8_probe = avx512::int8_probe;
   set.bf16_probe = avx512::bf16_probe;
 }

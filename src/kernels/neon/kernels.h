@@ -32,5 +32,7 @@ void sigmoid_gate(float* x, const float* gate, int64_t n);
 void accumulate(const float* x, float scale, int64_t n, float* y);
 void conv_silu(const ConvRun& run);
 void delta_recurrent(const DeltaHead& head);
+void attend_bf16(const AttentionBlock& block);
+void widen_int8(const int8_t* codes, int64_t count, uint16_t* halves);
 
 }  // namespace hearth::neon

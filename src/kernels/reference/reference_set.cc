@@ -25,7 +25,9 @@ const KernelSet& reference_kernels() {
       .delta_gates = reference::delta_gates,
       .delta_recurrent = reference::delta_recurrent,
       .delta_chunked = reference::delta_chunked,
-      .attend = reference::attend,
+      .attend_f32 = reference::attend_f32,
+      .attend_bf16 = reference::attend_bf16,
+      .widen_int8 = reference::widen_int8,
       .int8_probe = reference::int8_probe,
       .bf16_probe = reference::bf16_probe,
   };
