@@ -151,6 +151,8 @@ struct KernelSet {
   /// lowest byte. scales[b·stride], sums[b·stride] per block. A block of zeros gets scale 0.
   void (*quantize_activations)(const float* x, int64_t cols, int64_t block, QuantLayout order,
                                int64_t stride, int32_t* words, float* scales, int32_t* sums);
+  /// tile[i·tokens + t] = rows[t][i], for i < words: rows of single tokens into one tile.
+  void (*interleave)(const int32_t* const* rows, int tokens, int64_t words, int32_t* tile);
 
   MatmulInt8 matmul_w4_int8;
   MatmulInt8 matmul_w8_int8;

@@ -7,6 +7,7 @@
 namespace hearth::kernel_check {
 
 void check_quantize(const KernelSet& set, Check& check);
+void check_interleave(const KernelSet& set, Check& check);
 void check_w4_int8(const KernelSet& set, Check& check);
 void check_w8_int8(const KernelSet& set, Check& check);
 void check_w4_float(const KernelSet& set, Check& check);

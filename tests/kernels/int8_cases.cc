@@ -11,6 +11,7 @@
 #include <cmath>
 #include <memory>
 #include <numeric>
+#include <vector>
 
 #include "tests/kernels/cases.h"
 #include "tests/kernels/matrices.h"
@@ -204,5 +205,30 @@ void run_all(MatmulInt8 kernel, int bits, Check& check) {
 
 void check_w4_int8(const KernelSet& set, Check& check) { run_all(set.matmul_w4_int8, 4, check); }
 void check_w8_int8(const KernelSet& set, Check& check) { run_all(set.matmul_w8_int8, 8, check); }
+
+void check_interleave(const KernelSet& set, Check& check) {
+  Random random(7);
+  for (const int64_t words : {1, 2, 3, 4, 5, 15, 16, 17, 31, 32, 48, 65, 512}) {
+    for (int tokens = 1; tokens <= kMaxTileTokens; ++tokens) {
+      check.start_case(fmt::format("{} words, {} tokens", words, tokens));
+      const Edge edge = random.coin() ? Edge::kBegin : Edge::kEnd;
+      std::vector<Guarded<int32_t>> rows;
+      const int32_t* pointers[kMaxTileTokens];
+      for (int t = 0; t < tokens; ++t) {
+        Guarded<int32_t>& row = rows.emplace_back(words, edge);
+        for (int64_t i = 0; i < words; ++i) row[i] = static_cast<int32_t>(i * 100 + t);
+        row.seal();
+        pointers[t] = row.data();
+      }
+      Guarded<int32_t> tile(words * tokens, edge);
+      set.interleave(pointers, tokens, words, tile.data());
+      bool right = tile.intact();
+      for (int64_t i = 0; i < words * tokens; ++i) {
+        right = right && tile[i] == static_cast<int32_t>(i / tokens * 100 + i % tokens);
+      }
+      check.require(right, "a word is not in its place");
+    }
+  }
+}
 
 }  // namespace hearth::kernel_check

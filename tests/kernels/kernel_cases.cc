@@ -12,6 +12,7 @@ const void* pointer(const KernelSet& set) {
 
 constexpr KernelCases kKernels[] = {
     {"quantize_activations", check_quantize, pointer<&KernelSet::quantize_activations>},
+    {"interleave", check_interleave, pointer<&KernelSet::interleave>},
     {"matmul_w4_int8", check_w4_int8, pointer<&KernelSet::matmul_w4_int8>},
     {"matmul_w8_int8", check_w8_int8, pointer<&KernelSet::matmul_w8_int8>},
     {"matmul_w4_float", check_w4_float, pointer<&KernelSet::matmul_w4_float>},

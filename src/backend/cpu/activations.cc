@@ -4,7 +4,6 @@
 #include <numeric>
 
 #include "base/check.h"
-#include "base/prefetch.h"
 
 namespace hearth {
 
@@ -51,25 +50,22 @@ void GatherScratch::reserve(int64_t columns) {
   sums.resize(scales.size());
 }
 
-ActivationTile gather(const QuantizedTokens& source, const InputShape& shape,
-                      std::span<const int32_t> tokens, GatherScratch& scratch) noexcept {
+ActivationTile gather(const KernelSet& kernels, const QuantizedTokens& source,
+                      const InputShape& shape, std::span<const int32_t> tokens,
+                      GatherScratch& scratch) noexcept {
   const int count = static_cast<int>(tokens.size());
   if (count == 1) return source.tile(shape, tokens[0], 1);
-  const int64_t words = shape.columns / 4;
   const int64_t blocks = shape.columns / shape.block;
+  const int32_t* rows[kMaxTileTokens];
   for (int t = 0; t < count; ++t) {
     const ActivationTile row = source.tile(shape, tokens[static_cast<size_t>(t)], 1);
-    if (t + 1 < count) {
-      prefetch(source.tile(shape, tokens[static_cast<size_t>(t + 1)], 1).words, words * 4);
-    }
-    for (int64_t i = 0; i < words; ++i) {
-      scratch.words[static_cast<size_t>(i * count + t)] = row.words[i];
-    }
+    rows[t] = row.words;
     for (int64_t i = 0; i < blocks; ++i) {
       scratch.scales[static_cast<size_t>(i * count + t)] = row.scales[i];
       scratch.sums[static_cast<size_t>(i * count + t)] = row.sums[i];
     }
   }
+  kernels.interleave(rows, count, shape.columns / 4, scratch.words.data());
   return {.words = scratch.words.data(),
           .scales = scratch.scales.data(),
           .sums = scratch.sums.data(),

@@ -79,8 +79,9 @@ struct GatherScratch {
 };
 
 /// Interleaves tokens that were stored as tiles of one.
-ActivationTile gather(const QuantizedTokens& source, const InputShape& shape,
-                      std::span<const int32_t> tokens, GatherScratch& scratch) noexcept;
+ActivationTile gather(const KernelSet& kernels, const QuantizedTokens& source,
+                      const InputShape& shape, std::span<const int32_t> tokens,
+                      GatherScratch& scratch) noexcept;
 
 /// One input in all the int8 forms that a call needs.
 class QuantizedInputs {

@@ -156,7 +156,8 @@ TileInput CpuBackend::expert_input(const MoeTask& task, const QuantizedMatrix& m
                                         static_cast<size_t>(slots.count));
   TileInput input{.rows = scratch.rows, .quantized = {}, .tokens = static_cast<int>(slots.count)};
   if (wants_int8(matrix, task.precision)) {
-    input.quantized = gather(inputs_.find(matrix), input_shape(matrix), tokens, scratch.quantized);
+    input.quantized =
+        gather(kernels_, inputs_.find(matrix), input_shape(matrix), tokens, scratch.quantized);
   } else {
     for (size_t i = 0; i < tokens.size(); ++i) {
       scratch.rows[i] = task.input + tokens[i] * task.hidden;

@@ -56,7 +56,56 @@ HEARTH_INLINE void store_words(__m128i bytes, int64_t stride, int32_t* words) {
   words[3 * stride] = _mm_extract_epi32(bytes, 3);
 }
 
+/// Words [i, i + 16) of one to four tokens; lanes of tokens that are not there are garbage.
+///
+///   a0 a1 … a15        a0 b0 c0 d0 | a4 b4 c4 d4 | …
+///   b0 b1 … b15    →   a1 b1 c1 d1 | …
+HEARTH_INLINE void transpose(const int32_t* const* rows, int tokens, int64_t i, __mmask16 lanes,
+                             __m512i (&out)[4]) {
+  __m512i in[4];
+  for (int t = 0; t < 4; ++t) {
+    in[t] = t < tokens ? _mm512_maskz_loadu_epi32(lanes, rows[t] + i) : _mm512_setzero_si512();
+  }
+  const __m512i ab_low = _mm512_unpacklo_epi32(in[0], in[1]);
+  const __m512i ab_high = _mm512_unpackhi_epi32(in[0], in[1]);
+  const __m512i cd_low = _mm512_unpacklo_epi32(in[2], in[3]);
+  const __m512i cd_high = _mm512_unpackhi_epi32(in[2], in[3]);
+  out[0] = _mm512_unpacklo_epi64(ab_low, cd_low);
+  out[1] = _mm512_unpackhi_epi64(ab_low, cd_low);
+  out[2] = _mm512_unpacklo_epi64(ab_high, cd_high);
+  out[3] = _mm512_unpackhi_epi64(ab_high, cd_high);
+}
+
+/// Words [i, i + words), at most 16, of one to four tokens, to their places in a tile.
+void interleave_four(const int32_t* const* rows, int tokens, int64_t i, int64_t words,
+                     int64_t stride, int32_t* tile) {
+  __m512i columns[4];
+  transpose(rows, tokens, i, first_lanes(words), columns);
+  const __mmask8 present = static_cast<__mmask8>((1 << tokens) - 1);
+  alignas(64) int32_t quads[4][kLanes];
+  for (int c = 0; c < 4; ++c) _mm512_store_si512(quads[c], columns[c]);
+  for (int64_t k = 0; k < words; ++k) {
+    const __m128i quad = _mm_load_si128(reinterpret_cast<__m128i*>(quads[k % 4] + k / 4 * 4));
+    _mm_mask_storeu_epi32(tile + (i + k) * stride, present, quad);
+  }
+}
+
 }  // namespace
+
+void interleave(const int32_t* const* rows, int tokens, int64_t words, int32_t* tile) {
+  // Rows are often a multiple of 4 KiB apart, where a processor's prefetchers lose them.
+  constexpr int64_t kWordsAhead = 8 * kLanes;
+  for (int64_t i = 0; i < words; i += kLanes) {
+    const int64_t count = words - i < kLanes ? words - i : kLanes;
+    for (int t = 0; t < tokens; t += 4) {
+      const int few = tokens - t < 4 ? tokens - t : 4;
+      for (int k = 0; k < few; ++k) {
+        _mm_prefetch(reinterpret_cast<const char*>(rows[t + k] + i + kWordsAhead), _MM_HINT_T0);
+      }
+      interleave_four(rows + t, few, i, count, tokens, tile + t);
+    }
+  }
+}
 
 void quantize_activations(const float* x, int64_t cols, int64_t block, QuantLayout order,
                           int64_t stride, int32_t* words, float* scales, int32_t* sums) {

@@ -1,4 +1,5 @@
 // Quantisation, norms, gates and the convolution, as their formulas read.
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/reference/reference.h"
@@ -46,6 +47,17 @@ void quantize_activations(const float* x, int64_t cols, int64_t block, QuantLayo
     }
     scales[b * stride] = inverse == 0.0f ? 0.0f : scale;
     sums[b * stride] = sum;
+  }
+}
+
+void interleave(const int32_t* const* rows, int tokens, int64_t words, int32_t* tile) {
+  // A cache line of every row at a time: the part of the tile that is written stays in the cache.
+  constexpr int64_t kLine = 16;
+  for (int64_t begin = 0; begin < words; begin += kLine) {
+    const int64_t end = std::min(begin + kLine, words);
+    for (int t = 0; t < tokens; ++t) {
+      for (int64_t i = begin; i < end; ++i) tile[i * tokens + t] = rows[t][i];
+    }
   }
 }
 

@@ -8,6 +8,7 @@ namespace hearth::reference {
 void quantize_activations(const float* x, int64_t cols, int64_t block, QuantLayout order,
                           int64_t stride, int32_t* words, float* scales, int32_t* sums);
 
+void interleave(const int32_t* const* rows, int tokens, int64_t words, int32_t* tile);
 void matmul_w4_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                     const ActivationTile& input, const ProductOutput& output);
 void matmul_w8_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,

@@ -8,6 +8,7 @@ const KernelSet& reference_kernels() {
       .name = "reference",
       .tile_tokens = kMaxTileTokens,
       .quantize_activations = reference::quantize_activations,
+      .interleave = reference::interleave,
       .matmul_w4_int8 = reference::matmul_w4_int8,
       .matmul_w8_int8 = reference::matmul_w8_int8,
       .matmul_w4_float = reference::matmul_w4_float,
