@@ -34,6 +34,11 @@ struct ActivationTile {
   /// their first weights may be fetched ahead.
   const QuantizedMatrix* next = nullptr;
   int64_t next_row = 0;
+  /// Where several tiles meet the same rows of a matrix, one after the other: room for the words of
+  /// these rows, [cols·bits/32][row_end − row_begin], or null. The call of the first tile may leave
+  /// them there, close together, for the others.
+  uint32_t* copy = nullptr;
+  bool first_of_copy = false;
 };
 
 /// Float activations: one pointer to [cols] values per token, at most kMaxTileTokens.

@@ -121,6 +121,7 @@ void CpuBackend::reserve(const BackendLimits& limits) {
                            sized(AttentionRows::floats(limits.attention)) * sizeof(float));
   for (WorkerScratch& worker : workers_) {
     worker.memory = MemoryBlock(sized(floats) * sizeof(float));
+    worker.copy = MemoryBlock(kCachedBytes);
     for (GatheredTile& tile : worker.gathered) tile.quantized.reserve(limits.hidden);
   }
 }

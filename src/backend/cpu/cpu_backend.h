@@ -69,6 +69,7 @@ class CpuBackend final : public Backend {
   /// What a worker may write to while it computes one item.
   struct WorkerScratch {
     MemoryBlock memory;
+    MemoryBlock copy;                                     // kCachedBytes of weights
     std::array<GatheredTile, 2 * kGatherTiles> gathered;  // for gate, then for up where it differs
 
     float* floats() const { return memory.as<float>(); }
@@ -97,7 +98,7 @@ class CpuBackend final : public Backend {
 
   void quantize_tiles(const float* x, int64_t columns, int64_t tokens) noexcept;
   void linear_panel(const LinearTask& task, RowRange range, const float* x, int64_t tokens,
-                    float* scratch) noexcept;
+                    WorkerScratch& worker) noexcept;
 
   void delta_key_head(const GatedDeltaTask& task, const DeltaSegment& segment, int64_t key_head,
                       int worker) noexcept;
@@ -125,8 +126,8 @@ class CpuBackend final : public Backend {
   void expert_panel(const MoeTask& task, const ExpertWeights& weights, RowRange range,
                     const SlotRange& slots, const TileInput& gate_input, const TileInput& up_input,
                     float* scratch) noexcept;
-  void expert_inner(const MoeTask& task, const ExpertRun& run, RowRange rows,
-                    const ExpertRun* next, WorkerScratch& worker) noexcept;
+  void expert_inner(const MoeTask& task, const ExpertRun& run, RowRange rows, const ExpertRun* next,
+                    WorkerScratch& worker) noexcept;
   void expert_items(const MoeTask& task, const InnerItem& item, WorkerScratch& worker) noexcept;
   int64_t down_panel_rows(const MoeTask& task) const noexcept;
   void expert_down(const MoeTask& task, RowRange range, float* products) noexcept;

@@ -31,8 +31,9 @@ void CpuBackend::quantize_tiles(const float* x, int64_t columns, int64_t tokens)
 }
 
 void CpuBackend::linear_panel(const LinearTask& task, RowRange range, const float* x,
-                              int64_t tokens, float* scratch) noexcept {
+                              int64_t tokens, WorkerScratch& worker) noexcept {
   const QuantizedMatrix& matrix = *task.matrix;
+  float* scratch = worker.floats();
   const int64_t count = range.end - range.begin;
   const TokenTiles tiles(tokens, kernels_.tile_tokens);
   for (int64_t i = 0; i < tiles.count; ++i) {
@@ -41,6 +42,10 @@ void CpuBackend::linear_panel(const LinearTask& task, RowRange range, const floa
     TileInput input{.rows = rows, .quantized = {}, .tokens = tiles.size(i)};
     if (wants_int8(matrix, task.precision)) {
       input.quantized = inputs_.find(matrix).tile(input_shape(matrix), first, input.tokens);
+      if (tiles.count > 1 && count * matrix.cols * weight_bits(matrix.layout) / 8 <= kCachedBytes) {
+        input.quantized.copy = worker.copy.as<uint32_t>();
+        input.quantized.first_of_copy = i == 0;
+      }
     } else {
       for (int t = 0; t < input.tokens; ++t) rows[t] = x + (first + t) * matrix.cols;
     }
@@ -65,14 +70,15 @@ void CpuBackend::linear(std::span<const LinearTask> tasks, const float* x,
   for (const LinearTask& task : tasks) {
     CHECK(task.matrix->cols == tasks[0].matrix->cols);
     if (wants_int8(*task.matrix, task.precision)) inputs_.want(*task.matrix);
-    panels += RowPanels(task.matrix->rows, streamed, threads()).count();
+    panels += RowPanels(*task.matrix, streamed, threads()).count();
   }
   quantize_tiles(x, tasks[0].matrix->cols, tokens);
   pool_.parallel_for(panels, [&](int64_t panel, int worker) {
     for (const LinearTask& task : tasks) {
-      const RowPanels split(task.matrix->rows, streamed, threads());
+      const RowPanels split(*task.matrix, streamed, threads());
       if (panel < split.count()) {
-        return linear_panel(task, split.range(panel), x, tokens, scratch(worker));
+        return linear_panel(task, split.range(panel), x, tokens,
+                            workers_[static_cast<size_t>(worker)]);
       }
       panel -= split.count();
     }

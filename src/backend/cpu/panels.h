@@ -12,11 +12,12 @@ namespace hearth {
 inline constexpr int64_t kPanelRowsMax = 1024;
 /// Output rows of the panels at the end of a streamed matrix, where workers wait for the last one.
 inline constexpr int64_t kTailRows = 128;
-/// Output rows of a panel that meets several tiles of tokens, so that it stays in a cache from tile
-/// to tile: as many as leave each worker a few panels, for the inputs are read anew for every one.
+/// Output rows of a panel that meets several tiles of tokens: as many as leave each worker a few
+/// panels, for the inputs are read anew for every one, and no more than stay in a cache.
 inline constexpr int64_t kCachedRowsMin = 64;
 inline constexpr int64_t kCachedRowsMax = 256;
 inline constexpr int64_t kCachedPanelsPerWorker = 4;
+inline constexpr int64_t kCachedBytes = int64_t{1} << 19;
 
 struct RowRange {
   int64_t begin = 0;
@@ -28,10 +29,10 @@ struct RowRange {
 /// fast as arithmetic: panels that stay in the cache from tile to tile.
 class RowPanels {
  public:
-  RowPanels(int64_t rows, bool streamed, int workers)
-      : rows_(rows),
-        large_(streamed ? std::max<int64_t>(0, rows / kPanelRowsMax - workers) : 0),
-        small_rows_(streamed ? kTailRows : cached_rows(rows, workers)) {}
+  RowPanels(const QuantizedMatrix& matrix, bool streamed, int workers)
+      : rows_(matrix.rows),
+        large_(streamed ? std::max<int64_t>(0, matrix.rows / kPanelRowsMax - workers) : 0),
+        small_rows_(streamed ? kTailRows : cached_rows(matrix, workers)) {}
 
   int64_t count() const {
     return large_ + (rows_ - large_ * kPanelRowsMax + small_rows_ - 1) / small_rows_;
@@ -44,9 +45,11 @@ class RowPanels {
   }
 
  private:
-  static int64_t cached_rows(int64_t rows, int workers) {
-    const int64_t fair = rows / (kCachedPanelsPerWorker * workers);
-    return std::clamp(fair / kCachedRowsMin * kCachedRowsMin, kCachedRowsMin, kCachedRowsMax);
+  static int64_t cached_rows(const QuantizedMatrix& matrix, int workers) {
+    const int64_t fair = matrix.rows / (kCachedPanelsPerWorker * workers);
+    const int64_t fitting = kCachedBytes / (matrix.cols * weight_bits(matrix.layout) / 8);
+    const int64_t rows = std::min({fair, fitting, kCachedRowsMax});
+    return std::max(rows / kCachedRowsMin * kCachedRowsMin, kCachedRowsMin);
   }
 
   int64_t rows_;

@@ -76,16 +76,13 @@ struct Sums {
   }
 };
 
-/// A place in a matrix: the words of a block of inputs, and its group, from an output row on.
+/// A place in a matrix: a block of inputs, from an output row on.
 struct BlockPlace {
   const QuantizedMatrix* matrix = nullptr;
-  int64_t word_row = 0;
   int64_t group = 0;
   int64_t row = 0;
-
-  HEARTH_INLINE const uint32_t* words() const {
-    return static_cast<const uint32_t*>(matrix->weights) + word_row * matrix->rows + row;
-  }
+  const uint32_t* words = nullptr;  // of the block's first inputs, for `row` and those after it
+  int64_t stride = 0;               // words from one row of words to the next
 };
 
 /// One block of inputs of one panel, and the panel's float sums.
@@ -238,10 +235,10 @@ HEARTH_INLINE void block_vectors(const BlockWork& work, int64_t v, int64_t first
   __m512i acc[V][M];
   start_sums<kBits, M, V>(work, v, work.sums + first_token, acc);
   const __m512i nibbles = _mm512_set1_epi32(0x0F0F0F0F);
-  Step step{work.at.words() + v * kLanes, work.words + first_token, nullptr};
+  Step step{work.at.words + v * kLanes, work.words + first_token, nullptr};
   step.high_words = step.words + work.tokens;
   asm("" : "+r"(step.high_words));  // a pointer of its own
-  const int64_t row_stride = work.at.matrix->rows;
+  const int64_t row_stride = work.at.stride;
   const int64_t words_stride = (kBits == 4 ? 2 : 1) * work.tokens;
   for (int64_t r = work.word_rows; r > 0; --r) {
     if constexpr (kPrefetch) prefetcher.step<V>();
@@ -282,7 +279,7 @@ void block_tile(const BlockWork& work, int64_t first_token) {
   const int64_t vectors = (work.panel_rows + kLanes - 1) / kLanes;
   // Without a next block, this one: it is in the cache, so that costs no traffic.
   const BlockPlace& next = work.next.matrix ? work.next : work.at;
-  Prefetcher prefetcher{.at = next.words(), .columns = vectors, .stride = next.matrix->rows};
+  Prefetcher prefetcher{.at = next.words, .columns = vectors, .stride = next.stride};
   block_full_vectors<kBits, M, tile_vectors(M), kPrefetch>(work, 0, first_token, prefetcher);
   if (full < vectors) {
     block_vectors<kBits, M, 1, false, kPrefetch>(work, full, first_token, prefetcher);
@@ -318,24 +315,55 @@ void prefetch_scales(const BlockPlace& place, int64_t rows) {
   }
 }
 
+/// Moves the words of a block to `to`, which is as wide as the panel, and goes on from there.
+void copy_block(BlockPlace& place, int64_t word_rows, int64_t panel_rows, uint32_t* to,
+                int64_t to_stride) {
+  for (int64_t r = 0; r < word_rows; ++r) {
+    for (int64_t n = 0; n < panel_rows; n += kLanes) {
+      const __mmask16 lanes = first_lanes(panel_rows - n);
+      const __m512i words = _mm512_maskz_loadu_epi32(lanes, place.words + r * place.stride + n);
+      _mm512_mask_storeu_epi32(to + r * to_stride + n, lanes, words);
+    }
+  }
+  place.words = to;
+  place.stride = to_stride;
+}
+
+/// The words of a call's rows: those of the matrix, or the copy that is made of them.
+struct PanelWords {
+  const QuantizedMatrix* matrix = nullptr;
+  int64_t row = 0;           // of the panel
+  uint32_t* copy = nullptr;  // of this panel, or null
+  int64_t copy_stride = 0;
+  bool copied = false;
+
+  HEARTH_INLINE BlockPlace place(int64_t group, int64_t word_row) const {
+    if (copied) return {matrix, group, row, copy + word_row * copy_stride, copy_stride};
+    const uint32_t* words = static_cast<const uint32_t*>(matrix->weights);
+    return {matrix, group, row, words + word_row * matrix->rows + row, matrix->rows};
+  }
+};
+
 /// One panel, all inputs: sums grow in `totals`, from zero, and leave with the last block. `next` is
 /// what comes after it.
 template <int kBits>
-void panel_product(BlockWork& work, const BlockPlace& next, const ActivationTile& input,
-                   float* totals, const Sums& output) {
+void panel_product(BlockWork& work, const PanelWords& panel, const BlockPlace& next,
+                   const ActivationTile& input, float* totals, const Sums& output) {
   alignas(64) static const float kZeros[kLanes] = {};
-  const QuantizedMatrix& matrix = *work.at.matrix;
-  const int64_t blocks = matrix.cols / input.block;
+  const int64_t blocks = panel.matrix->cols / input.block;
   const Sums zeros{const_cast<float*>(kZeros), 0, 0};  // only read
   const Sums between{totals, input.tokens * kLanes, kLanes};
   const auto place = [&](int64_t b) {
-    return BlockPlace{&matrix, b * work.word_rows, b * input.block / matrix.group_size,
-                      work.at.row};
+    return panel.place(b * input.block / panel.matrix->group_size, b * work.word_rows);
   };
   for (int64_t b = 0; b < blocks; ++b) {
     const bool last = b + 1 == blocks;
     work.at = place(b);
     work.next = last ? next : place(b + 1);
+    if (panel.copy && !panel.copied) {
+      copy_block(work.at, work.word_rows, work.panel_rows,
+                 panel.copy + b * work.word_rows * panel.copy_stride, panel.copy_stride);
+    }
     if (input.tokens > 1 && work.next.matrix) prefetch_scales(work.next, work.panel_rows);
     work.words = input.words + b * (input.block / 4) * input.tokens;
     work.scales = input.scales + b * input.tokens;
@@ -357,17 +385,25 @@ void product(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
              const ActivationTile& input, const ProductOutput& output) {
   alignas(64) float totals[kPanelSums * kLanes];
   const int64_t panel_rows = panel_rows_of(input.tokens);
+  PanelWords panel{&matrix, row_begin, input.copy, row_end - row_begin,
+                   input.copy && !input.first_of_copy};
   for (int64_t n = row_begin; n < row_end; n += panel_rows) {
     BlockWork work;
-    work.at = {&matrix, 0, 0, n};
     work.word_rows = input.block * kBits / 32;
     work.panel_rows = row_end - n < panel_rows ? row_end - n : panel_rows;
     work.tokens = input.tokens;
-    const bool last = n + panel_rows >= row_end;
-    const BlockPlace next{last ? input.next : &matrix, 0, 0,
-                          last ? input.next_row : n + panel_rows};
-    panel_product<kBits>(work, next, input, totals,
+    PanelWords following = panel;
+    following.row += panel_rows;
+    if (panel.copy) following.copy += panel_rows;
+    BlockPlace next;
+    if (n + panel_rows < row_end) {
+      next = following.place(0, 0);
+    } else if (input.next) {
+      next = PanelWords{input.next, input.next_row}.place(0, 0);
+    }
+    panel_product<kBits>(work, panel, next, input, totals,
                          {output.values + n - row_begin, kLanes, output.stride});
+    panel = following;
   }
 }
 
