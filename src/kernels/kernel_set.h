@@ -149,6 +149,8 @@ struct KernelSet {
   const char* name = nullptr;
   /// Tokens that a tile should hold for prefill, at most kMaxTileTokens.
   int tile_tokens = 1;
+  /// Tokens of a tile that are in registers at once; larger tiles are best of whole such parts.
+  int part_tokens = kMaxTileTokens;
 
   /// Quantises one token's x [cols] to int8 in blocks: scale = absmax/127, code = round-to-even.
   /// words[(i)·stride] receives input word i: for kW4KPacked word 2r holds k = 8r+{0,2,4,6} and

@@ -130,7 +130,7 @@ class CpuBackend final : public Backend {
                     WorkerScratch& worker) noexcept;
   void expert_items(const MoeTask& task, const InnerItem& item, WorkerScratch& worker) noexcept;
   int64_t down_panel_rows(const MoeTask& task) const noexcept;
-  void expert_down(const MoeTask& task, RowRange range, float* products) noexcept;
+  void expert_down(const MoeTask& task, RowRange range, WorkerScratch& worker) noexcept;
 
   KernelSet kernels_;
   WorkerPool pool_;

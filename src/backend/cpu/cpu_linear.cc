@@ -18,12 +18,12 @@ void CpuBackend::product(const QuantizedMatrix& matrix, Precision precision, Row
 }
 
 void CpuBackend::quantize_tiles(const float* x, int64_t columns, int64_t tokens) noexcept {
-  const TokenTiles tiles(tokens, kernels_.tile_tokens);
-  pool_.parallel_for(inputs_.count() * tiles.count, [&](int64_t item, int) {
-    const InputShape& shape = inputs_.shape(item / tiles.count);
-    QuantizedTokens& form = inputs_.tokens(item / tiles.count);
-    const int64_t first = tiles.first(item % tiles.count);
-    const int size = tiles.size(item % tiles.count);
+  const TokenTiles tiles(tokens, kernels_);
+  pool_.parallel_for(inputs_.count() * tiles.count(), [&](int64_t item, int) {
+    const InputShape& shape = inputs_.shape(item / tiles.count());
+    QuantizedTokens& form = inputs_.tokens(item / tiles.count());
+    const int64_t first = tiles.first(item % tiles.count());
+    const int size = tiles.size(item % tiles.count());
     for (int i = 0; i < size; ++i) {
       form.quantize(kernels_, shape, x + (first + i) * columns, {0, columns}, {first, size, i});
     }
@@ -35,14 +35,15 @@ void CpuBackend::linear_panel(const LinearTask& task, RowRange range, const floa
   const QuantizedMatrix& matrix = *task.matrix;
   float* scratch = worker.floats();
   const int64_t count = range.end - range.begin;
-  const TokenTiles tiles(tokens, kernels_.tile_tokens);
-  for (int64_t i = 0; i < tiles.count; ++i) {
+  const TokenTiles tiles(tokens, kernels_);
+  for (int64_t i = 0; i < tiles.count(); ++i) {
     const int64_t first = tiles.first(i);
     const float* rows[kMaxTileTokens];
     TileInput input{.rows = rows, .quantized = {}, .tokens = tiles.size(i)};
     if (wants_int8(matrix, task.precision)) {
       input.quantized = inputs_.find(matrix).tile(input_shape(matrix), first, input.tokens);
-      if (tiles.count > 1 && count * matrix.cols * weight_bits(matrix.layout) / 8 <= kCachedBytes) {
+      if (tiles.count() > 1 &&
+          count * matrix.cols * weight_bits(matrix.layout) / 8 <= kCachedBytes) {
         input.quantized.copy = worker.copy.as<uint32_t>();
         input.quantized.first_of_copy = i == 0;
       }

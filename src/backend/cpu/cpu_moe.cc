@@ -29,6 +29,9 @@ constexpr int64_t kDownRowsMax = 512;
 
 float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
 
+/// Tiles from which on copying the weights of a panel pays.
+constexpr int64_t kCopyTiles = 4;
+
 /// Says that the product after this one is of `next`, from a row on.
 void hint(ActivationTile& input, const QuantizedMatrix* next, int64_t row) {
   input.next = next;
@@ -193,11 +196,13 @@ void CpuBackend::expert_panel(const MoeTask& task, const ExpertWeights& weights,
 void CpuBackend::expert_inner(const MoeTask& task, const ExpertRun& run, RowRange rows,
                               const ExpertRun* next, WorkerScratch& worker) noexcept {
   const ExpertWeights& weights = *run.weights;
-  const TokenTiles tiles(run.slots.count, kernels_.tile_tokens);
+  const TokenTiles tiles(run.slots.count, kernels_);
   const bool same = input_shape(weights.gate) == input_shape(weights.up);
-  const int64_t panel_rows = tiles.count == 1 ? kWideInnerPanel : kInnerPanel;
-  for (int64_t begin = 0; begin < tiles.count; begin += kGatherTiles) {
-    const int64_t end = std::min(begin + kGatherTiles, tiles.count);
+  const int64_t panel_rows = tiles.count() == 1 ? kWideInnerPanel : kInnerPanel;
+  const bool copy = tiles.count() >= kCopyTiles && rows.end - rows.begin <= panel_rows &&
+                    panel_rows * task.hidden * 2 <= kCachedBytes;
+  for (int64_t begin = 0; begin < tiles.count(); begin += kGatherTiles) {
+    const int64_t end = std::min(begin + kGatherTiles, tiles.count());
     SlotRange slots[kGatherTiles];
     TileInput gate[kGatherTiles];
     TileInput up[kGatherTiles];
@@ -211,6 +216,11 @@ void CpuBackend::expert_inner(const MoeTask& task, const ExpertRun& run, RowRang
       const RowRange range{n, std::min(n + panel_rows, rows.end)};
       for (int64_t i = 0; i < end - begin; ++i) {
         const bool last = i + 1 == end - begin;
+        if (copy) {
+          gate[i].quantized.copy = worker.copy.as<uint32_t>();
+          up[i].quantized.copy = gate[i].quantized.copy + kCachedBytes / 8;
+          gate[i].quantized.first_of_copy = up[i].quantized.first_of_copy = begin + i == 0;
+        }
         hint(gate[i].quantized, i == 0 ? &weights.up : nullptr, n);
         if (!last) {
           hint(up[i].quantized, nullptr, 0);
@@ -233,13 +243,14 @@ void CpuBackend::expert_items(const MoeTask& task, const InnerItem& item,
   }
 }
 
-void CpuBackend::expert_down(const MoeTask& task, RowRange range, float* products) noexcept {
+void CpuBackend::expert_down(const MoeTask& task, RowRange range, WorkerScratch& worker) noexcept {
   const int64_t count = range.end - range.begin;
+  float* products = worker.floats();
   for (size_t r = 0; r < run_count_; ++r) {
     const ExpertRun& run = runs_[r];
     const QuantizedMatrix& down = run.weights->down;
-    const TokenTiles tiles(run.slots.count, kernels_.tile_tokens);
-    for (int64_t i = 0; i < tiles.count; ++i) {
+    const TokenTiles tiles(run.slots.count, kernels_);
+    for (int64_t i = 0; i < tiles.count(); ++i) {
       const int64_t first = run.slots.first + tiles.first(i);
       const float* rows[kMaxTileTokens];
       TileInput input{.rows = rows, .quantized = {}, .tokens = tiles.size(i)};
@@ -250,7 +261,11 @@ void CpuBackend::expert_down(const MoeTask& task, RowRange range, float* product
           rows[t] = inner_values_.as<float>() + (first + t) * limits_.expert_width;
         }
       }
-      if (r + 1 < run_count_ && i + 1 == tiles.count) {
+      if (tiles.count() >= kCopyTiles && count * down.cols <= kCachedBytes) {
+        input.quantized.copy = worker.copy.as<uint32_t>();
+        input.quantized.first_of_copy = i == 0;
+      }
+      if (r + 1 < run_count_ && i + 1 == tiles.count()) {
         hint(input.quantized, &runs_[r + 1].weights->down, range.begin);
       }
       product(down, task.precision, range, input, {products, count});
@@ -285,7 +300,8 @@ void CpuBackend::moe(const MoeTask& task) noexcept {
   const int64_t down_panels = (task.hidden + down_rows - 1) / down_rows;
   pool_.parallel_for(down_panels, [&](int64_t panel, int worker) {
     const int64_t n = panel * down_rows;
-    expert_down(task, {n, std::min(n + down_rows, task.hidden)}, scratch(worker));
+    expert_down(task, {n, std::min(n + down_rows, task.hidden)},
+                workers_[static_cast<size_t>(worker)]);
   });
 }
 

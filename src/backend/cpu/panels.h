@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "backend/backend.h"
+#include "kernels/kernel_set.h"
 
 namespace hearth {
 
@@ -62,15 +63,26 @@ inline bool wants_int8(const QuantizedMatrix& matrix, Precision precision) {
   return precision == Precision::kInt8 && is_packed(matrix.layout);
 }
 
-/// Tokens in even tiles.
-struct TokenTiles {
-  int64_t tokens = 0;
-  int64_t count = 0;
+/// Tokens in tiles of whole parts, the parts even.
+class TokenTiles {
+ public:
+  TokenTiles(int64_t tokens, const KernelSet& kernels)
+      : tokens_(tokens), part_(std::min(kernels.part_tokens, kernels.tile_tokens)) {
+    parts_ = (tokens + part_ - 1) / part_;
+    parts_of_tile_ = kernels.tile_tokens / part_;
+  }
 
-  TokenTiles(int64_t total, int largest) : tokens(total), count((total + largest - 1) / largest) {}
+  int64_t count() const { return (parts_ + parts_of_tile_ - 1) / parts_of_tile_; }
+  int64_t first(int64_t tile) const {
+    return tokens_ * std::min(tile * parts_of_tile_, parts_) / parts_;
+  }
+  int size(int64_t tile) const { return static_cast<int>(first(tile + 1) - first(tile)); }
 
-  int64_t first(int64_t index) const { return tokens * index / count; }
-  int size(int64_t index) const { return static_cast<int>(first(index + 1) - first(index)); }
+ private:
+  int64_t tokens_;
+  int64_t part_;
+  int64_t parts_ = 0;
+  int64_t parts_of_tile_ = 1;
 };
 
 }  // namespace hearth

@@ -5,6 +5,9 @@
 
 namespace hearth::avx512 {
 
+/// Tokens of a tile of int8 products in registers.
+inline constexpr int kPartTokens = 12;
+
 void quantize_activations(const float* x, int64_t cols, int64_t block, QuantLayout order,
                           int64_t stride, int32_t* words, float* scales, int32_t* sums);
 

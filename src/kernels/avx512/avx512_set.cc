@@ -6,6 +6,7 @@ namespace hearth {
 void upgrade_to_avx512(KernelSet& set) {
   set.name = "avx512";
   set.tile_tokens = kMaxTileTokens;
+  set.part_tokens = avx512::kPartTokens;
   set.quantize_activations = avx512::quantize_activations;
   set.interleave = avx512::interleave;
   set.matmul_w4_int8 = avx512::matmul_w4_int8;

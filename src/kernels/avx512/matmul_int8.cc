@@ -10,7 +10,7 @@
 //
 // The tile in registers is V vectors of 16 output rows × M tokens, at most 24 accumulators: one
 // word of activations is loaded once for V products, so that loads, two a cycle at best, do not
-// bound the products, two a cycle as well. More tokens than kTileTokens go through the registers in
+// bound the products, two a cycle as well. More tokens than kPartTokens go through the registers in
 // two parts, while the block of weights is in the first-level cache. A panel of up to kPanelVectors
 // vectors goes through all inputs one block at a time, its float sums in memory (the first-level
 // cache).
@@ -31,9 +31,6 @@
 
 namespace hearth::avx512 {
 namespace {
-
-/// Tokens of a tile in registers.
-constexpr int kTileTokens = 12;
 
 /// Vectors of float sums of a panel (24 KiB), and the most vectors of output rows that it has.
 constexpr int64_t kPanelSums = 16 * kMaxTileTokens;
@@ -290,7 +287,7 @@ using BlockTile = void (*)(const BlockWork& work, int64_t first_token);
 
 /// The first part of a tile asks for the later block, for all of the tile.
 template <int kBits, bool kFirst>
-constexpr BlockTile kBlockTiles[kTileTokens] = {
+constexpr BlockTile kBlockTiles[kPartTokens] = {
     block_tile<kBits, 1, false>,   block_tile<kBits, 2, kFirst>,  block_tile<kBits, 3, kFirst>,
     block_tile<kBits, 4, kFirst>,  block_tile<kBits, 5, kFirst>,  block_tile<kBits, 6, kFirst>,
     block_tile<kBits, 7, kFirst>,  block_tile<kBits, 8, kFirst>,  block_tile<kBits, 9, kFirst>,
@@ -300,12 +297,12 @@ constexpr BlockTile kBlockTiles[kTileTokens] = {
 /// All tokens of the tile, in parts of similar size.
 template <int kBits>
 void block_panel(const BlockWork& work) {
-  if (work.tokens <= kTileTokens) return kBlockTiles<kBits, true>[work.tokens - 1](work, 0);
+  if (work.tokens <= kPartTokens) return kBlockTiles<kBits, true>[work.tokens - 1](work, 0);
   const int64_t first_part = (work.tokens + 1) / 2;
   kBlockTiles<kBits, true>[first_part - 1](work, 0);
   kBlockTiles<kBits, false>[work.tokens - first_part - 1](work, first_part);
 }
-static_assert(kMaxTileTokens <= 2 * kTileTokens);
+static_assert(kMaxTileTokens <= 2 * kPartTokens);
 
 void prefetch_scales(const BlockPlace& place, int64_t rows) {
   constexpr int64_t kPerLine = 32;
