@@ -26,7 +26,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 PACKAGE = "@node-llama-cpp/linux-x64"
 VERSION = "3.22.1"
 RELEASE = "v0.5.0"
-INTEGRITY = "5uCCDNqWCNfaAm8aR/Uzxbo4HBpKgNF91kCHPepKhgMgV2OAmatoefbOlMihsqCiH2Od35E/eUHQCFbfRBJuOg=="
+INTEGRITY = (
+    "5uCCDNqWCNfaAm8aR/Uzxbo4HBpKgNF91kCHPepKhgMgV2OAmatoefbOlMihsqCi"
+    "H2Od35E/eUHQCFbfRBJuOg=="
+)
 
 
 def libraries(work):
@@ -85,7 +88,8 @@ def parse():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--hearth", type=pathlib.Path, default=HERE.parents[1] / "build/release/hearth")
+    built = HERE.parents[1] / "build/release/hearth"
+    parser.add_argument("--hearth", type=pathlib.Path, default=built)
     parser.add_argument("--model", type=pathlib.Path, required=True)
     parser.add_argument("--work", type=pathlib.Path, required=True)
     parser.add_argument("--threads", type=int, default=2)

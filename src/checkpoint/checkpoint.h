@@ -80,7 +80,8 @@ class Checkpoint {
       bool (*wanted)(std::string_view tensor)) const;
 
   /// Reads the ranges of the wanted tensors into huge pages and unmaps their shards. Views handed
-  /// out before are void. Wanted tensors only may be used afterwards. Throws LoadError, MemoryError.
+  /// out before are void. Wanted tensors only may be used afterwards. Throws LoadError and
+  /// MemoryError.
   ReadReport make_resident(bool (*wanted)(std::string_view tensor), const ResidentOptions& options);
 
   /// Bytes of anonymous memory that hold shards.

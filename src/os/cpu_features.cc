@@ -24,7 +24,7 @@ bool has_f16c() {
   return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
 }
 
-/// Intel had it before AVX-512 (Alder Lake), AMD long after (Zen 5); compilers know it by name late.
+/// Intel had it before AVX-512 (Alder Lake), AMD long after (Zen 5); GCC 12 does not know its name.
 bool has_avx_vnni() {
   unsigned int eax = 0;
   unsigned int ebx = 0;

@@ -40,8 +40,8 @@ struct ReadReport {
 };
 
 /// Reads every range whole, by the method or, where it does not work, by the next one in the order
-/// above. Without a method: the first. Direct reads leave the page cache as it is, so that the bytes
-/// are not in memory twice.
+/// above. Without a method: the first. Direct reads leave the page cache as it is, so that the
+/// bytes are not in memory twice.
 /// `progress` is called now and then, with the bytes read so far, on the calling thread.
 /// Throws LoadError naming the file and the offset when a file ends early or cannot be read.
 ReadReport read_ranges(std::span<const FileRange> ranges, std::optional<ReadMethod> method,

@@ -16,8 +16,8 @@ class MemoryBlock {
   MemoryBlock& operator=(const MemoryBlock&) = delete;
   ~MemoryBlock();
 
-  /// Keeps every page in memory from its first touch on: it is never swapped out. Throws MemoryError
-  /// that names the limit when the system refuses.
+  /// Keeps every page in memory from its first touch on: it is never swapped out. Throws a
+  /// MemoryError that names the limit when the system refuses.
   void lock();
 
   void* data() const { return data_; }

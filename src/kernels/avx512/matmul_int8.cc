@@ -341,8 +341,8 @@ struct PanelWords {
   }
 };
 
-/// One panel, all inputs: sums grow in `totals`, from zero, and leave with the last block. `next` is
-/// what comes after it.
+/// One panel, all inputs: sums grow in `totals`, from zero, and leave with the last block. What
+/// comes after it is `next`.
 template <int kBits>
 void panel_product(BlockWork& work, const PanelWords& panel, const BlockPlace& next,
                    const ActivationTile& input, float* totals, const Sums& output) {
