@@ -30,8 +30,8 @@ struct ActivationTile {
   const int32_t* sums = nullptr;   // [cols/block][tokens], sum of the block's int8 values
   int64_t block = 0;
   int tokens = 0;
-  /// The matrix of the next call of the same layout and its row_begin, or null if unknown. A hint:
-  /// their first weights may be fetched ahead.
+  /// The packed matrix of the next call and its row_begin, or null if unknown. A hint: the first
+  /// weights there may be fetched ahead.
   const QuantizedMatrix* next = nullptr;
   int64_t next_row = 0;
   /// Where several tiles meet the same rows of a matrix, one after the other: room for the words of

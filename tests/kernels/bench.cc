@@ -46,10 +46,22 @@ double time_of(const std::function<void(int64_t)>& run) {
   return best;
 }
 
-void print_line(const KernelSet& set, const char* kernel, const std::string& shape, double bytes,
-                double macs, double seconds) {
-  fmt::print("{:<10} {:<16} {:<34} {:8.2f} us {:7.1f} GB/s {:7.1f} GMAC/s\n", set.name, kernel,
-             shape, seconds * 1e6, bytes / seconds / 1e9, macs / seconds / 1e9);
+/// What this thread could do at most with a set, measured in the same run.
+struct Limits {
+  double read = 0;  // bytes per second, of random blocks
+  double int8 = 0;  // multiply-accumulates per second, on registers
+  double bf16 = 0;
+};
+Limits limits;
+
+/// Both rates with their shares of a limit: reading, and the products of int8, or else of bf16.
+void print_line(const KernelSet& set, const std::string& kernel, const std::string& shape,
+                double bytes, double macs, double seconds) {
+  const double peak = kernel.ends_with("int8") ? limits.int8 : limits.bf16;
+  fmt::print("{:<10} {:<16} {:<34} {:8.2f} us {:6.1f} GB/s {:4.0f} % {:6.1f} GMAC/s {:4.0f} %\n",
+             set.name, kernel, shape, seconds * 1e6, bytes / seconds / 1e9,
+             100 * bytes / seconds / limits.read, macs / seconds / 1e9,
+             100 * macs / seconds / peak);
 }
 
 /// Memory full of random bits for weights, halves near 1 for scales, and inputs.
@@ -107,13 +119,45 @@ QuantizedMatrix bench_matrix(const Shape& shape, int64_t rows) {
   return matrix;
 }
 
-void multiply(const KernelSet& set, const QuantizedMatrix& matrix, int tokens, bool int8) {
+/// Reads every word, into many sums so that no addition waits for another.
+void read_block(const std::byte* data, int64_t bytes) {
+  const auto* words = reinterpret_cast<const uint64_t*>(data);
+  uint64_t sums[32] = {};
+  for (int64_t i = 0; i < bytes / 8; i += 32) {
+    for (int64_t k = 0; k < 32; ++k) sums[k] += words[i + k];
+  }
+  volatile uint64_t sink = 0;
+  for (const uint64_t sum : sums) sink = sink + sum;
+}
+
+void measure_limits(const KernelSet& set) {
+  constexpr int64_t kBlock = int64_t{576} << 10;
+  constexpr int64_t kRounds = 1 << 14;
+  const Pool& pool = Pool::shared();
+  const auto* base = reinterpret_cast<const std::byte*>(pool.weights.data());
+  limits.read = kBlock / time_of([&](int64_t i) {
+                  read_block(base + i * 7919 % (kPoolBytes / kBlock) * kBlock, kBlock);
+                });
+  double macs = 0;
+  const double int8 = time_of([&](int64_t) { macs = double(set.int8_probe(kRounds)); });
+  limits.int8 = macs / int8;
+  const double bf16 = time_of([&](int64_t) { macs = double(set.bf16_probe(kRounds)); });
+  limits.bf16 = macs / bf16;
+  fmt::print("{:<10} limits of one thread: {:.1f} GB/s, int8 {:.1f} GMAC/s, bf16 {:.1f} GMAC/s\n",
+             set.name, limits.read / 1e9, limits.int8 / 1e9, limits.bf16 / 1e9);
+}
+
+/// `next`: the matrix of the multiplication after this one.
+void multiply(const KernelSet& set, const QuantizedMatrix& matrix, const QuantizedMatrix& next,
+              int tokens, bool int8) {
   Pool& pool = Pool::shared();
   const float* rows[kMaxTileTokens];
   for (int t = 0; t < tokens; ++t) rows[t] = pool.floats.data() + t * matrix.cols;
-  const ActivationTile tile{pool.words.data(), pool.floats.data(), pool.sums.data(), 128, tokens};
+  ActivationTile tile{pool.words.data(), pool.floats.data(), pool.sums.data(), 128, tokens};
   for (int64_t n = 0; n < matrix.rows; n += kPanelRows) {
     const int64_t end = std::min(n + kPanelRows, matrix.rows);
+    tile.next = end < matrix.rows ? &matrix : &next;
+    tile.next_row = end < matrix.rows ? end : 0;
     const ProductOutput output{pool.output.data() + n, matrix.rows};
     if (int8) int8_product(set, matrix.layout)(matrix, n, end, tile, output);
     else float_product(set, matrix.layout)(matrix, n, end, {rows, tokens}, output);
@@ -131,8 +175,10 @@ void bench_product(const KernelSet& set, const Shape& shape, int tokens, bool in
   const bool int8 = std::string_view(shape.kernel).ends_with("int8");
   const double seconds = time_of([&](int64_t i) {
     QuantizedMatrix matrix = first;
+    QuantizedMatrix next = first;
     matrix.weights = base + i * 7919 % places * bytes;  // no order that a prefetcher knows
-    multiply(set, matrix, tokens, int8);
+    next.weights = base + (i + 1) * 7919 % places * bytes;
+    multiply(set, matrix, next, tokens, int8);
   });
   print_line(set, shape.kernel,
              fmt::format("[{} x {}] {} tokens, {}", first.rows, first.cols, tokens,
@@ -203,13 +249,8 @@ void bench_attend(const KernelSet& set, KvType type, int64_t queries) {
     else set.attend_bf16(block);
   });
   const double macs = 2.0 * static_cast<double>(kHeads * queries * kDim * kKvPageTokens);
-  constexpr int64_t kRounds = 1 << 14;
-  int64_t most = 0;
-  const double peak_seconds = time_of([&](int64_t) { most = set.bf16_probe(kRounds); });
-  const double share = macs / seconds / (static_cast<double>(most) / peak_seconds);
   print_line(set, type == KvType::kF32 ? "attend_f32" : "attend_bf16",
-             fmt::format("{} x {} rows, {}: {:.0f} % of peak", queries, kHeads,
-                         queries > 1 ? "cache" : "memory", 100 * share),
+             fmt::format("{} x {} rows, {}", queries, kHeads, queries > 1 ? "cache" : "memory"),
              2.0 * static_cast<double>(part), macs, seconds);
 }
 
@@ -252,11 +293,14 @@ void bench_elementwise(const KernelSet& set, std::string_view kernel) {
 }  // namespace
 
 void run_bench(const KernelSet& set, std::string_view kernel) {
+  measure_limits(set);
   const auto wanted = [&](const char* name) { return kernel.empty() || kernel == name; };
   for (const Shape& shape : kShapes) {
     if (!wanted(shape.kernel)) continue;
     std::vector<int> counts{1, 2, 4};
-    if (set.tile_tokens > 4) counts.push_back(set.tile_tokens);
+    for (const int tokens : {8, 10, 12, 20, set.tile_tokens}) {
+      if (tokens <= set.tile_tokens && tokens > counts.back()) counts.push_back(tokens);
+    }
     for (const bool in_cache : {true, false}) {
       for (const int tokens : counts) bench_product(set, shape, tokens, in_cache);
     }

@@ -151,7 +151,19 @@ void run_case(MatmulInt8 kernel, const PackedShape& shape, int tokens, Inputs in
       .rows = shape.rows, .tokens = tokens, .run = {}, .expected = {}, .tolerance = {}, .norm = {}};
   product.run = [&](int first, int count, int64_t begin, int64_t end, const ProductOutput& output) {
     const GuardedTile tile(source, shape.bits, first, count, shape.edge);
-    kernel(matrix.view(), begin, end, tile.view(), output);
+    const QuantizedMatrix view = matrix.view();
+    ActivationTile input = tile.view();
+    input.next = random.coin() ? &view : nullptr;
+    input.next_row = end < shape.rows ? end : 0;
+    if (random.coin()) return kernel(view, begin, end, input, output);
+    // Once to leave a copy of the weights behind, once with what the copy holds.
+    Guarded<uint32_t> copy(shape.cols * shape.bits / 32 * (end - begin), shape.edge);
+    input.copy = copy.data();
+    input.first_of_copy = true;
+    kernel(view, begin, end, input, output);
+    input.first_of_copy = false;
+    kernel(view, begin, end, input, output);
+    check.require(copy.intact(), "wrote beside the copy of the weights");
   };
   expect(matrix, source, product);
   check_product(product, check, random);

@@ -34,7 +34,7 @@ constexpr int64_t kCopyTiles = 4;
 
 /// Says that the product after this one is of `next`, from a row on.
 void hint(ActivationTile& input, const QuantizedMatrix* next, int64_t row) {
-  input.next = next;
+  input.next = next && is_packed(next->layout) ? next : nullptr;
   input.next_row = row;
 }
 
