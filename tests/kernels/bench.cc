@@ -79,7 +79,7 @@ struct Pool {
         words(size_t{1} << 16, 0x01FF7F02),
         floats(size_t{1} << 18, 0.01f),
         sums(size_t{1} << 12, 100),
-        output(size_t{1} << 18) {
+        output(size_t{1} << 19) {
     Random random(1);
     for (uint64_t& w : weights) w = random.bits() & 0xBF7FBF7FBF7FBF7Fu;  // finite bf16, f16, f32
   }
