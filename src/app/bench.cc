@@ -53,33 +53,27 @@ std::vector<BenchTest> tests_of(const BenchOptions& options) {
   return tests;
 }
 
-void check_length(const Model& model, const BenchTest& test) {
-  const int64_t tokens = test.tokens();
-  const int64_t limit = model.config().max_positions;
-  if (tokens > limit) {
-    throw UsageError(fmt::format("{}: {} tokens are more than the model's {} positions.",
-                                 test.name(), tokens, limit));
-  }
+void check_length(const ModelConfig& config, const BenchTest& test) {
+  if (test.tokens() <= config.max_positions) return;
+  throw UsageError(fmt::format("{}: {} tokens are more than the model's {} positions.", test.name(),
+                               test.tokens(), config.max_positions));
 }
 
 /// The flags of the model that have no column of their own: whatever changes what is computed.
-BenchRow model_options(const CLI::App& command) {
-  BenchRow options = BenchRow::object();
-  for (const char* name : {"delta", "exact", "kv", "head", "dense", "residency"}) {
-    const CLI::Option* option = command.get_option_no_throw(std::string("--") + name);
-    if (!option) continue;
-    BenchRow& value = options[std::string("option_") + name];
-    if (option->get_expected_max() == 0) value = option->count() > 0;
-    else value = option->count() > 0 ? option->results().back() : option->get_default_str();
-  }
-  return options;
+BenchRow option_columns(const ModelFlags& flags) {
+  return {{"option_delta", flags.delta_form},
+          {"option_exact", flags.exact},
+          {"option_kv", flags.kv},
+          {"option_head", flags.head},
+          {"option_dense", flags.dense},
+          {"option_residency", flags.residency}};
 }
 
 /// The most that any of the tests needs.
 RunNeeds needs_of(const BenchOptions& options, int64_t chunk_tokens) {
   RunNeeds needs{.chunk_tokens = chunk_tokens};
   for (const BenchTest& test : tests_of(options)) {
-    needs.context_tokens = std::max(needs.context_tokens, test.batch * test.tokens());
+    needs.context_tokens = std::max(needs.context_tokens, test.pool_pages() * kKvPageTokens);
     needs.sequences = std::max(needs.sequences, test.batch);
   }
   needs.logit_rows = needs.sequences;
@@ -92,16 +86,18 @@ std::string model_name(const std::string& folder) {
 }
 
 /// Loads the model with one combination of flags and runs every test on it.
-void run_configuration(const BenchOptions& options, const ModelFlags& flags, const BenchRow& given,
-                       BenchPrinter& printer, std::vector<BenchRow>& rows) {
+void run_configuration(const BenchOptions& options, const ModelFlags& flags, BenchPrinter& printer,
+                       std::vector<BenchRow>& rows) {
   const bool first = rows.empty();
-  const auto plan = [&](const ModelConfig&) { return needs_of(options, flags.chunk_tokens); };
+  const auto plan = [&](const ModelConfig& config) {
+    for (const BenchTest& test : tests_of(options)) check_length(config, test);
+    return needs_of(options, flags.chunk_tokens);
+  };
   LoadedModel loaded = load_model(flags, plan, {.quiet = options.format != "md", .profile = true});
   const double after_load = first_token_seconds(*loaded.model);
   const double first_token = first ? process_age_seconds() : loaded.load_seconds + after_load;
   loaded.after_first_token();
   loaded.populator.wait();
-  for (const BenchTest& test : tests_of(options)) check_length(*loaded.model, test);
   std::optional<LimitProbe> probe;
   if (options.probe_seconds > 0) probe.emplace(*loaded.backend);
   const BenchRunner runner(loaded, probe ? &*probe : nullptr,
@@ -114,15 +110,15 @@ void run_configuration(const BenchOptions& options, const ModelFlags& flags, con
                              .chunk_tokens = flags.chunk_tokens,
                              .load_seconds = loaded.load_seconds,
                              .first_token_seconds = first_token,
-                             .options = given,
+                             .options = option_columns(flags),
                              .machine = runner.measure_machine()};
   for (const BenchTest& test : tests_of(options)) {
-    rows.push_back(bench_row(context, runner.ledger(), test, runner.run(test)));
+    rows.push_back(bench_row(context, runner.traffic(), test, runner.run(test)));
     printer.print(rows.back());
   }
 }
 
-void run_bench(const BenchOptions& options, const BenchRow& given) {
+void run_bench(const BenchOptions& options) {
   tests_of(options);  // nothing to do is said before anything is loaded
   std::vector<BenchRow> before;
   if (!options.compare.empty()) before = read_bench_rows(options.compare);
@@ -138,7 +134,7 @@ void run_bench(const BenchOptions& options, const BenchRow& given) {
         flags.kernel_set = set;
         flags.threads = threads;
         flags.chunk_tokens = chunk;
-        run_configuration(options, flags, given, printer, rows);
+        run_configuration(options, flags, printer, rows);
       }
     }
   }
@@ -149,11 +145,8 @@ void run_bench(const BenchOptions& options, const BenchRow& given) {
              compare_rows(rows, before));
 }
 
-/// Replaces the model's flags of one value by lists, as llama-bench has them.
+/// What llama-bench takes lists of: the tests, and how the model is run.
 void add_list_options(CLI::App& command, BenchOptions& options) {
-  for (const char* name : {"--threads", "--isa", "--chunk"}) {
-    command.remove_option(command.get_option(name));
-  }
   const auto list = [&](const char* name, auto& values, const char* what) {
     return command.add_option(name, values, what)
         ->delimiter(',')
@@ -199,7 +192,7 @@ void add_bench_command(CLI::App& app) {
                    "Seconds of each measurement of a limit; 0: none, and no shares")
       ->check(CLI::Range(0.0, 60.0))
       ->capture_default_str();
-  command->callback([options, command] { run_bench(*options, model_options(*command)); });
+  command->callback([options] { run_bench(*options); });
 }
 
 }  // namespace hearth

@@ -108,12 +108,12 @@ bool same_benchmark(const BenchRow& a, const BenchRow& b) {
 
 }  // namespace
 
-BenchRow bench_row(const BenchContext& context, const BenchLedger& ledger, const BenchTest& test,
+BenchRow bench_row(const BenchContext& context, const ModelTraffic& traffic, const BenchTest& test,
                    const BenchResult& result) {
   BenchRow row = {{"test", test.name()},
                   {"kind", test.prompt > 0 ? "prefill" : "decode"},
                   {"model", context.model},
-                  {"model_bytes", ledger.model_bytes},
+                  {"model_bytes", traffic.model_bytes},
                   {"cpu", cpu_model_name()},
                   {"isa", context.isa},
                   {"threads", context.threads},

@@ -21,12 +21,12 @@ struct BenchContext {
   int64_t chunk_tokens = 0;
   double load_seconds = 0;
   double first_token_seconds = 0;
-  BenchRow options = BenchRow::object();  // the other flags of the model, as given
+  BenchRow options = BenchRow::object();  // the other flags of the model
   MachineRecord machine;
 };
 
 /// What does not apply to a row, or was not measured, is null.
-BenchRow bench_row(const BenchContext& context, const BenchLedger& ledger, const BenchTest& test,
+BenchRow bench_row(const BenchContext& context, const ModelTraffic& traffic, const BenchTest& test,
                    const BenchResult& result);
 
 enum class BenchFormat : uint8_t { kMarkdown, kJson, kCsv, kJsonLines };

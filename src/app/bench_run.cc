@@ -36,20 +36,6 @@ std::vector<int32_t> random_tokens(const Model& model, int64_t count, int64_t se
   return tokens;
 }
 
-int64_t pool_pages(const Model& model, const BenchTest& test) {
-  const StateShape& shape = model.state_shape();
-  // One more for each: a page that is partly filled at the snapshot is copied.
-  const int64_t pages = test.batch * (shape.pages(test.tokens()) + 1);
-  const uint64_t wanted = static_cast<uint64_t>(pages * shape.page_bytes());
-  if (wanted > available_memory_bytes()) {
-    throw MemoryError(fmt::format(
-        "the KV cache of {} takes {:.2f} GiB, more than is available. Ask for a smaller depth (-d) "
-        "or batch (-B).",
-        test.name(), static_cast<double>(wanted) / (1 << 30)));
-  }
-  return pages;
-}
-
 }  // namespace
 
 /// The sequences of one benchmark and where they stand before each repetition.
@@ -57,7 +43,7 @@ struct BenchSequences {
   BenchSequences(const Model& loaded, const BenchTest& test, int64_t chunk_tokens)
       : model(loaded),
         chunk(std::min(chunk_tokens, std::max(test.depth, test.prompt))),
-        pool(model.state_shape().page_bytes(), pool_pages(model, test)),
+        pool(model.state_shape().page_bytes(), test.pool_pages()),
         workspace(model, std::max(chunk, test.batch), test.batch, test.batch),
         batch(static_cast<size_t>(test.batch)) {
     for (int64_t i = 0; i < test.batch; ++i) {
@@ -106,6 +92,10 @@ struct BenchSequences {
   std::vector<Segment> batch;
 };
 
+int64_t BenchTest::pool_pages() const {
+  return batch * ((tokens() + kKvPageTokens - 1) / kKvPageTokens + 1);
+}
+
 std::string BenchTest::name() const {
   std::string text = prompt > 0 ? fmt::format("pp{}", prompt) : fmt::format("tg{}", generated);
   if (batch > 1) text += fmt::format(" x{}", batch);
@@ -129,7 +119,7 @@ double first_token_seconds(const Model& model) {
 
 BenchRunner::BenchRunner(const LoadedModel& loaded, const LimitProbe* probe,
                          const BenchSettings& settings)
-    : loaded_(&loaded), probe_(probe), settings_(settings), ledger_(bench_ledger(*loaded.model)) {
+    : loaded_(&loaded), probe_(probe), settings_(settings), traffic_(model_traffic(*loaded.model)) {
   loaded.profile->set_head(loaded.model->weights().head);
 }
 
@@ -182,23 +172,23 @@ double BenchRunner::sample(const BenchTest& test, BenchSequences& sequences) con
 }
 
 void BenchRunner::account(const BenchTest& test, uint64_t expert_bytes, BenchResult& result) const {
-  result.linear_macs_per_token = static_cast<double>(ledger_.linear_macs_per_token);
+  result.linear_macs_per_token = static_cast<double>(traffic_.linear_macs_per_token);
   if (test.prompt > 0) {
     result.linear_macs_per_token +=
-        static_cast<double>(ledger_.head_macs) / static_cast<double>(test.prompt);
+        static_cast<double>(traffic_.head_macs) / static_cast<double>(test.prompt);
     return;
   }
-  result.linear_macs_per_token += static_cast<double>(ledger_.head_macs);
+  result.linear_macs_per_token += static_cast<double>(traffic_.head_macs);
   const double tokens = static_cast<double>(test.generated * test.batch);
   // A token reads what was cached before it; its own keys and values are still in a cache.
   const double cached =
       static_cast<double>(test.depth) + static_cast<double>(test.generated - 1) / 2;
-  const double kv = static_cast<double>(ledger_.kv_bytes_per_token);
-  const double state = static_cast<double>(ledger_.state_bytes);
+  const double kv = static_cast<double>(traffic_.kv_bytes_per_token);
+  const double state = static_cast<double>(traffic_.state_bytes);
   result.read_bytes_per_token =
-      static_cast<double>(ledger_.shared_bytes) / static_cast<double>(test.batch) +
+      static_cast<double>(traffic_.shared_bytes) / static_cast<double>(test.batch) +
       static_cast<double>(expert_bytes) / tokens +
-      static_cast<double>(ledger_.embedding_row_bytes) + state + cached * kv;
+      static_cast<double>(traffic_.embedding_row_bytes) + state + cached * kv;
   result.written_bytes_per_token = state + kv;
 }
 

@@ -6,10 +6,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "app/bench_ledger.h"
 #include "app/model_flags.h"
 #include "backend/cpu/machine_limits.h"
 #include "backend/profiling_backend.h"
+#include "model/traffic.h"
 
 namespace hearth {
 
@@ -23,6 +23,10 @@ struct BenchTest {
 
   /// Of one sequence in the end.
   int64_t tokens() const { return depth + prompt + generated; }
+
+  /// Pages of the KV cache for all sequences. One more for each than it has tokens for: a page that
+  /// is partly filled at a snapshot is copied.
+  int64_t pool_pages() const;
 
   /// As llama-bench has it: "pp512", "tg128 @ d4096"; with the batch: "tg128 x8".
   std::string name() const;
@@ -66,7 +70,7 @@ class BenchRunner {
   /// Throws MemoryError.
   BenchResult run(const BenchTest& test) const;
 
-  const BenchLedger& ledger() const { return ledger_; }
+  const ModelTraffic& traffic() const { return traffic_; }
 
  private:
   double sample(const BenchTest& test, struct BenchSequences& sequences) const;
@@ -76,7 +80,7 @@ class BenchRunner {
   const LoadedModel* loaded_;
   const LimitProbe* probe_;
   BenchSettings settings_;
-  BenchLedger ledger_;
+  ModelTraffic traffic_;
 };
 
 /// Seconds from a model just loaded to the first token after a prompt of one token.

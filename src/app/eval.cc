@@ -185,6 +185,7 @@ void add_eval_command(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("eval", "Log-probabilities and perplexity of a text, or its logits");
   add_model_flags(*command, options->model);
+  add_run_flags(*command, options->model);
   command->add_option("--tokens", options->tokens_file,
                       "Token ids: .npy (int32, int64), or numbers in a text file");
   command->add_option("--text", options->text_file, "Text, encoded with the model's tokenizer");

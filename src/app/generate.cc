@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "engine/sampler.h"
 #include "engine/sequence_runner.h"
+#include "model/traffic.h"
 #include "os/memory_info.h"
 #include "text/chat_template.h"
 #include "text/stream_decoder.h"
@@ -168,7 +169,8 @@ Statistics generate(const GenerateOptions& options, const Emit& emit) {
   statistics.logits_hash = logits_hash(logits);
   statistics.anonymous_bytes = anonymous_memory_bytes();
   statistics.decode_gigabytes_per_s =
-      statistics.decode_rate() * static_cast<double>(model.bytes_per_token()) / 1e9;
+      statistics.decode_rate() *
+      static_cast<double>(model_traffic(model).weight_bytes_per_token()) / 1e9;
   return statistics;
 }
 
@@ -219,6 +221,7 @@ void add_generate_command(CLI::App& app) {
   const auto options = std::make_shared<GenerateOptions>();
   CLI::App* command = app.add_subcommand("generate", "Answer one prompt");
   add_model_flags(*command, options->model);
+  add_run_flags(*command, options->model);
   command->add_option("-p,--prompt", options->prompt, "The prompt; - reads standard input")
       ->required();
   command->add_option("--system", options->system, "A system message before the prompt");

@@ -18,12 +18,6 @@ namespace hearth {
 
 void add_model_flags(CLI::App& command, ModelFlags& flags) {
   command.add_option("-m,--model", flags.folder, "Model folder (Hugging Face layout)")->required();
-  command.add_option("-t,--threads", flags.threads, "Worker threads; 0: one per physical core")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
-  command.add_option("--isa", flags.kernel_set,
-                     "Kernel set: reference, avx2, avxvnni, avx512, avx512bf16, neon (default: the "
-                     "best that runs here)");
   command.add_option("--delta", flags.delta_form, "Form of DeltaNet in prefill")
       ->check(CLI::IsMember({"recurrent", "chunked"}))
       ->capture_default_str();
@@ -47,6 +41,15 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
       ->check(CLI::IsMember({"mapped", "resident", "auto"}))
       ->capture_default_str();
   command.add_flag("--lock", flags.lock, "Lock resident weights, so that they are never swapped");
+}
+
+void add_run_flags(CLI::App& command, ModelFlags& flags) {
+  command.add_option("-t,--threads", flags.threads, "Worker threads; 0: one per physical core")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command.add_option("--isa", flags.kernel_set,
+                     "Kernel set: reference, avx2, avxvnni, avx512, avx512bf16, neon (default: the "
+                     "best that runs here)");
   command.add_option("--chunk", flags.chunk_tokens, "Most prompt tokens of one forward pass")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();

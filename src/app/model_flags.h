@@ -36,9 +36,12 @@ struct ModelFlags {
   int64_t chunk_tokens = 512;
 };
 
-/// Adds -m, -t, --isa, --delta, --exact, --chunk, --kv, --head, --dense, --residency and
-/// --lock.
+/// Adds -m and how the model is loaded and computed: --delta, --exact, --kv, --head, --dense,
+/// --residency and --lock.
 void add_model_flags(CLI::App& command, ModelFlags& flags);
+
+/// Adds how it is run: -t, --isa and --chunk.
+void add_run_flags(CLI::App& command, ModelFlags& flags);
 
 struct LoadedModel {
   std::unique_ptr<CpuBackend> backend;

@@ -13,7 +13,7 @@ constexpr uint64_t kGib = uint64_t{1} << 30;
 constexpr uint64_t kSmallWeights = kGib;     // below, the page cache will do
 constexpr double kMostlyCached = 0.9;        // from here on, reading again would only cost time
 constexpr double kMarginShare = 0.05;        // of what is needed, left free by `auto`
-constexpr int64_t kWorkerScratch = 1 << 20;  // bytes, above any kernel's
+constexpr int64_t kWorkerScratch = 3 << 19;  // bytes, above what any kernel and panel takes
 
 uint64_t count(int64_t value) { return static_cast<uint64_t>(value); }
 

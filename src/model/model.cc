@@ -26,37 +26,6 @@ StateShape state_shape_of(const ModelConfig& config, const ModelOptions& options
                         .kv_type = options.exact ? KvType::kF32 : options.kv}};
 }
 
-namespace {
-
-size_t expert_bytes(const ExpertWeights& expert) {
-  return matrix_bytes(expert.gate) + matrix_bytes(expert.up) + matrix_bytes(expert.down);
-}
-
-size_t moe_bytes(const MoeWeights& moe, int64_t experts_per_token) {
-  // Experts of a layer may differ in precision; a token reads an average one.
-  size_t all = 0;
-  for (const ExpertWeights& expert : moe.experts) all += expert_bytes(expert);
-  return matrix_bytes(moe.router) + matrix_bytes(moe.shared_gate) + expert_bytes(moe.shared) +
-         all * static_cast<size_t>(experts_per_token) / moe.experts.size();
-}
-
-size_t mixer_bytes(const LayerWeights& layer, MixerKind kind) {
-  size_t bytes = 0;
-  if (kind == MixerKind::kGatedDelta) {
-    for (const QuantizedMatrix* m : {&layer.delta.qkvz, &layer.delta.ba, &layer.delta.out}) {
-      bytes += matrix_bytes(*m);
-    }
-  } else {
-    const GatedAttentionWeights& a = layer.attention;
-    for (const QuantizedMatrix* m : {&a.query_gate, &a.key, &a.value, &a.out}) {
-      bytes += matrix_bytes(*m);
-    }
-  }
-  return bytes;
-}
-
-}  // namespace
-
 Model::Model(const std::filesystem::path& directory, Backend& backend, const ModelOptions& options)
     : Model(ModelFiles(directory, backend), backend, options) {}
 
@@ -77,17 +46,6 @@ Model::Model(ModelConfig config, ModelWeights weights, Backend& backend,
   RopeFrequencies rope = rope_frequencies(config_);
   inverse_frequencies_ = std::move(rope.inverse);
   rope_scale_ = rope.scale;
-}
-
-size_t Model::bytes_per_token() const {
-  size_t bytes = matrix_bytes(weights_.head) +
-                 matrix_bytes(weights_.embedding) / static_cast<size_t>(config_.vocab_size);
-  for (size_t i = 0; i < weights_.layers.size(); ++i) {
-    const LayerWeights& layer = weights_.layers[i];
-    bytes +=
-        mixer_bytes(layer, config_.layers[i]) + moe_bytes(layer.moe, config_.experts_per_token);
-  }
-  return bytes;
 }
 
 BackendLimits backend_limits(const ModelConfig& config, const StateShape& shape, int64_t tokens) {

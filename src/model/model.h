@@ -115,9 +115,6 @@ class Model {
   /// What was re-quantised when the model was loaded.
   const RequantisedCopies& requantised() const { return requantised_; }
 
-  /// Bytes of weights that one decoded token reads, with scales and the embedding row.
-  size_t bytes_per_token() const;
-
   /// Runs all layers over the batch, advances its states, and leaves the wanted logits in the
   /// workspace. Tokens must be below vocab_size, and the batch within the workspace's limits.
   void forward(std::span<const Segment> batch, Workspace& workspace) const noexcept;

@@ -1,4 +1,4 @@
-#include "app/bench_ledger.h"
+#include "model/traffic.h"
 
 #include <initializer_list>
 
@@ -7,40 +7,45 @@ namespace {
 
 class Sum {
  public:
-  explicit Sum(BenchLedger& ledger) : ledger_(&ledger) {}
+  explicit Sum(ModelTraffic& traffic) : traffic_(&traffic) {}
 
   /// Matrices that every token of a pass goes through.
   void shared(std::initializer_list<const QuantizedMatrix*> matrices) {
     for (const QuantizedMatrix* matrix : matrices) {
-      ledger_->model_bytes += matrix_bytes(*matrix);
-      ledger_->shared_bytes += matrix_bytes(*matrix);
-      ledger_->linear_macs_per_token += matrix->rows * matrix->cols;
+      traffic_->model_bytes += matrix_bytes(*matrix);
+      traffic_->shared_bytes += matrix_bytes(*matrix);
+      traffic_->linear_macs_per_token += matrix->rows * matrix->cols;
     }
   }
 
   void experts(const MoeWeights& moe, int64_t experts_per_token) {
+    // Experts of a layer may differ in precision; a token reads an average one.
+    uint64_t all = 0;
     for (const ExpertWeights& expert : moe.experts) {
       for (const QuantizedMatrix* m : {&expert.gate, &expert.up, &expert.down}) {
-        ledger_->model_bytes += matrix_bytes(*m);
+        all += matrix_bytes(*m);
       }
     }
+    traffic_->model_bytes += all;
+    traffic_->expert_bytes_per_token +=
+        all * static_cast<uint64_t>(experts_per_token) / moe.experts.size();
     const ExpertWeights& any = moe.experts.front();  // their shapes are the same
     for (const QuantizedMatrix* m : {&any.gate, &any.up, &any.down}) {
-      ledger_->linear_macs_per_token += experts_per_token * m->rows * m->cols;
+      traffic_->linear_macs_per_token += experts_per_token * m->rows * m->cols;
     }
   }
 
  private:
-  BenchLedger* ledger_;
+  ModelTraffic* traffic_;
 };
 
 }  // namespace
 
-BenchLedger bench_ledger(const Model& model) {
+ModelTraffic model_traffic(const Model& model) {
   const ModelConfig& config = model.config();
   const ModelWeights& weights = model.weights();
-  BenchLedger ledger;
-  Sum sum(ledger);
+  ModelTraffic traffic;
+  Sum sum(traffic);
   for (size_t i = 0; i < weights.layers.size(); ++i) {
     const LayerWeights& layer = weights.layers[i];
     if (config.layers[i] == MixerKind::kGatedDelta) {
@@ -53,18 +58,18 @@ BenchLedger bench_ledger(const Model& model) {
     sum.shared({&moe.router, &moe.shared_gate, &moe.shared.gate, &moe.shared.up, &moe.shared.down});
     sum.experts(moe, config.experts_per_token);
   }
-  ledger.head_macs = weights.head.rows * weights.head.cols;
-  ledger.shared_bytes += matrix_bytes(weights.head);
-  ledger.model_bytes += matrix_bytes(weights.head);
+  traffic.head_macs = weights.head.rows * weights.head.cols;
+  traffic.shared_bytes += matrix_bytes(weights.head);
+  traffic.model_bytes += matrix_bytes(weights.head);
   if (weights.embedding.weights != weights.head.weights) {
-    ledger.model_bytes += matrix_bytes(weights.embedding);
+    traffic.model_bytes += matrix_bytes(weights.embedding);
   }
-  ledger.embedding_row_bytes =
+  traffic.embedding_row_bytes =
       matrix_bytes(weights.embedding) / static_cast<uint64_t>(config.vocab_size);
   const StateShape& shape = model.state_shape();
-  ledger.state_bytes = static_cast<uint64_t>(shape.fixed_floats()) * sizeof(float);
-  ledger.kv_bytes_per_token = static_cast<uint64_t>(shape.page_bytes() / kKvPageTokens);
-  return ledger;
+  traffic.state_bytes = static_cast<uint64_t>(shape.fixed_floats()) * sizeof(float);
+  traffic.kv_bytes_per_token = static_cast<uint64_t>(shape.page_bytes() / kKvPageTokens);
+  return traffic;
 }
 
 }  // namespace hearth
