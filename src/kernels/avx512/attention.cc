@@ -10,7 +10,7 @@
 // loop over heads. Output: H heads × T registers of head_dim, token by token. So each key and value
 // is loaded once for all heads. Where tokens or heads run out, the last one is
 // computed again in their place and not stored: no second shape of the loops.
-#include "kernels/avx512/avx512.h"
+#include "kernels/avx512/kernels.h"
 #include "kernels/avx512/vector.h"
 #include "kernels/page_attention.h"
 

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/half.h"
-#include "kernels/reference/reference.h"
+#include "kernels/reference/kernels.h"
 
 namespace hearth::reference {
 namespace {
