@@ -184,8 +184,8 @@ std::vector<Finding> check_includes(const std::string& path, const std::string& 
                (!isa_folder_of("src/" + include.target).empty() || target == "base")) {
       add(include, "isa-include",
           "\"" + include.target + "\" in a file of " + isa +
-              "; only kernel_set.h, plain structs of tensor/, the folder itself and that of a set "
-              "which it extends");
+              "; only headers of src/kernels itself, plain structs of tensor/, the folder itself "
+              "and that of a set which it extends");
     }
   }
   return findings;

@@ -5,10 +5,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels/inline.h"
 #include "kernels/kernel_set.h"
-
-// Tiles are arrays of registers: they stay in registers only where their functions are expanded.
-#define HEARTH_INLINE inline __attribute__((always_inline))
 
 namespace hearth::avx512 {
 
