@@ -1,19 +1,23 @@
+#include "kernels/avx2/float_vectors.h"
 #include "kernels/avx2/kernels.h"
+#include "kernels/float_products.h"
 #include "kernels/ladder.h"
 
 namespace hearth {
 
 void upgrade_to_avx2(KernelSet& set) {
+  using Vectors = avx2::FloatVectors;
+  using Products = FloatProducts<Vectors>;
   set.name = "avx2";
   set.tile_tokens = 4;
   set.quantize_activations = avx2::quantize_activations;
   set.matmul_w4_int8 = avx2::matmul_w4_int8;
   set.matmul_w8_int8 = avx2::matmul_w8_int8;
-  set.matmul_w4_float = avx2::matmul_w4_float;
-  set.matmul_w8_float = avx2::matmul_w8_float;
-  set.matmul_bf16 = avx2::matmul_bf16;
-  set.matmul_f16 = avx2::matmul_f16;
-  set.matmul_f32 = avx2::matmul_f32;
+  set.matmul_w4_float = Products::packed<4>;
+  set.matmul_w8_float = Products::packed<8>;
+  set.matmul_bf16 = Products::plain<uint16_t, Vectors::load_bf16>;
+  set.matmul_f16 = Products::plain<uint16_t, Vectors::load_f16>;
+  set.matmul_f32 = Products::plain<float, Vectors::load>;
   set.rms_norm = avx2::rms_norm;
   set.gated_rms_norm = avx2::gated_rms_norm;
   set.l2_normalize = avx2::l2_normalize;

@@ -1,39 +1,26 @@
-// Packed weights times int8 activations, in place, on registers of 8 lanes; for every instruction
-// set that has them. `Arithmetic` says how four products of a lane are formed and summed:
+// Packed weights times int8 activations on registers of 8 lanes, for every instruction set that has
+// them (int8_panels.h draws the layout). `Arithmetic` says how four products of a lane are formed
+// and summed:
 //
 //   kCentre8                      what it subtracts from the codes of w8
 //   kTileTokens                   tokens whose sums fit its registers
 //   begin, add, end               sums of up to kRowsPerPart rows of w4 words, added to `sum`
 //   Codes, prepare, add_codes     one row of w8 words, added to `sum`
 //
-//              n … n+7 (one register)                   activations of the same 8 inputs
-//   k 0..7   [ word | word | … | word ]                 [k 0,2,4,6] of token 0, 1, …
-//   k 8..15  [ word | word | … | word ]                 [k 1,3,5,7] of token 0, 1, …
-//
-// w4: `& 0x0F` leaves k = 0,2,4,6 of each output row as the four bytes of its lane, `>> 4` and the
-// mask k = 1,3,5,7; one word of activations, broadcast to all lanes, is the other operand. w8 words
-// are four k as they are. The zero point, less kCentre8, enters as the start value −z·Σa of the
-// sums, which are exact. Float sums take one fma a block, in block order: the same bits for any
-// number of tokens.
-//
 // One token is bound by memory and goes along the word rows, four of them at a time, its integer
 // sums in the first-level cache: long pieces, one after the other, are what memory and prefetchers
-// like. More tokens are bound by arithmetic: a tile of V vectors × M tokens stays in registers for
-// a block of inputs, and a panel of rows goes through all inputs block by block, its float sums in
-// the cache. Either way later words are asked for in time, since rows of words lie pages apart,
-// which no processor prefetches across.
+// like. Later words are asked for in time, since rows of words lie pages apart, which no processor
+// prefetches across. More tokens are bound by arithmetic and take the tiles of int8_panels.h.
 #pragma once
 
 #include "kernels/avx2/simd.h"
-#include "kernels/kernel_set.h"
+#include "kernels/int8_panels.h"
 
 namespace hearth::avx2 {
 namespace {
 
 /// Rows of a panel, in vectors: 2 KiB of each word row.
 constexpr int64_t kPanelVectors = 64;
-/// Blocks between the one that a tile computes and the one that it prefetches.
-constexpr int64_t kBlocksAhead = 2;
 /// Rows of w4 words whose products the 16-bit sums of some sets can hold; the rows that one token
 /// goes along at once.
 constexpr int64_t kRowsPerPart = 4;
@@ -48,10 +35,18 @@ HEARTH_INLINE __m256i high_codes(__m256i words) {
   return _mm256_and_si256(_mm256_srli_epi32(words, 4), _mm256_set1_epi8(0x0F));
 }
 
-/// The start value −z·Σa of a sum, with z less `centre`.
-HEARTH_INLINE __m256i start_factor(const QuantizedMatrix& matrix, int bits, int64_t group,
-                                   int64_t n, int64_t left, int centre) {
-  return _mm256_sub_epi32(_mm256_set1_epi32(centre), load_zeros(matrix, bits, group, n, left));
+/// −z of the start value −z·Σa of a sum, z less what is subtracted from the codes.
+template <typename Arithmetic, int kBits>
+HEARTH_INLINE __m256i start_factor(const QuantizedMatrix& matrix, int64_t group, int64_t n,
+                                   int64_t left) {
+  constexpr int kCentre = kBits == 8 ? Arithmetic::kCentre8 : 0;
+  return _mm256_sub_epi32(_mm256_set1_epi32(kCentre), load_zeros(matrix, kBits, group, n, left));
+}
+
+/// totals += scale of the weights · scale of the activations · sum.
+HEARTH_INLINE void add_scaled(float* totals, __m256 scales, float scale, __m256i sum) {
+  _mm256_store_ps(totals, _mm256_fmadd_ps(_mm256_mul_ps(scales, _mm256_set1_ps(scale)),
+                                          _mm256_cvtepi32_ps(sum), _mm256_load_ps(totals)));
 }
 
 // One token.
@@ -88,20 +83,16 @@ struct StreamBlock {
 /// The start value of the sums of vector v.
 template <typename Arithmetic, int kBits>
 HEARTH_INLINE __m256i start_vector(const Stream& s, const StreamBlock& block, int64_t v) {
-  constexpr int kCentre = kBits == 8 ? Arithmetic::kCentre8 : 0;
   const __m256i factor =
-      start_factor(*s.matrix, kBits, block.group, s.first_row + v * kLanes, s.left(v), kCentre);
+      start_factor<Arithmetic, kBits>(*s.matrix, block.group, s.first_row + v * kLanes, s.left(v));
   return _mm256_mullo_epi32(factor, _mm256_set1_epi32(block.sum));
 }
 
-/// totals += scale of the weights · scale of the activations · sum.
 HEARTH_INLINE void scale_vector(Stream& s, const StreamBlock& block, int64_t v, __m256i sum) {
   const int64_t n = s.first_row + v * kLanes;
   const __m256 scales = load_scales(s.matrix->scales + block.group * s.matrix->rows + n,
                                     s.matrix->scale_type, s.left(v));
-  float* totals = s.totals + v * kLanes;
-  _mm256_store_ps(totals, _mm256_fmadd_ps(_mm256_mul_ps(scales, _mm256_set1_ps(block.scale)),
-                                          _mm256_cvtepi32_ps(sum), _mm256_load_ps(totals)));
+  add_scaled(s.totals + v * kLanes, scales, block.scale, sum);
 }
 
 /// Adds vector v of R word rows, which begin at w. kFirst, kLast: of the block.
@@ -205,45 +196,7 @@ void stream_product(Stream& s, const ActivationTile& input, int token) {
 
 // Several tokens.
 
-/// Asks for the words of a later block, as long pieces of row after row, a step with every word row
-/// that is computed. Into the second-level cache, which takes more requests at once.
-struct Prefetcher {
-  const uint32_t* at;
-  int64_t column;   // in vectors
-  int64_t columns;  // of the panel
-  int64_t stride;   // words of a matrix row
-
-  template <int V>
-  HEARTH_INLINE void step() {
-#pragma GCC unroll 4
-    for (int i = 0; i < V; i += 2) {  // two vectors are a cache line
-      _mm_prefetch(reinterpret_cast<const char*>(at + i * kLanes), _MM_HINT_T1);
-    }
-    at += V * kLanes;
-    column += V;
-    if (column >= columns) {
-      at += stride - column * kLanes;
-      column = 0;
-    }
-  }
-};
-
-/// One block of inputs of a panel.
-struct BlockWork {
-  const QuantizedMatrix* matrix;
-  const uint32_t* weights;  // [word_rows] rows of the matrix, from first_row on
-  int64_t word_rows;
-  int64_t group;
-  int64_t first_row;     // of the panel
-  int64_t panel_rows;    // likewise
-  const int32_t* words;  // this block's part of ActivationTile's, from the first of M tokens on:
-  const float* scales;   // [tokens]
-  const int32_t* sums;   // [tokens]
-  int64_t tokens;        // of the tile
-  float* totals;         // [vectors of the panel][M][8]
-
-  int64_t left(int64_t v) const { return panel_rows - v * kLanes; }
-};
+using Prefetcher = PanelPrefetcher<kLanes, 2>;
 
 /// V vectors of a row of words; whole unless they are the panel's last.
 template <bool kWhole, int V>
@@ -308,172 +261,79 @@ HEARTH_INLINE void add_w8_row(const uint32_t* w, const int32_t* a, const __m256i
   }
 }
 
-/// The start values of the sums of V vectors.
-template <typename Arithmetic, int kBits, int M, int V>
-HEARTH_INLINE void start_sums(const BlockWork& work, int64_t v, __m256i (&acc)[V][M]) {
-  constexpr int kCentre = kBits == 8 ? Arithmetic::kCentre8 : 0;
+/// What int8_panels.h needs.
+template <typename Arithmetic>
+struct Int8Vectors {
+  static constexpr int64_t kLanes = avx2::kLanes;
+  static constexpr int64_t kPanelVectors = avx2::kPanelVectors;
+  static constexpr int kTileTokens = Arithmetic::kTileTokens;
+  using Float = __m256;
+  using Ints = __m256i;
+
+  /// As many accumulators as there are registers for; two vectors at least, a whole cache line of
+  /// each word row: rows are a multiple of 4096 bytes apart and evict each other.
+  static constexpr int tile_vectors(int tokens) { return tokens == 2 ? 4 : 2; }
+
+  template <int kBits>
+  static HEARTH_INLINE Ints start_factor(const QuantizedMatrix& matrix, int64_t group, int64_t n,
+                                         int64_t left) {
+    return avx2::start_factor<Arithmetic, kBits>(matrix, group, n, left);
+  }
+  static HEARTH_INLINE Ints multiply(Ints v, int32_t x) {
+    return _mm256_mullo_epi32(v, _mm256_set1_epi32(x));
+  }
+  static HEARTH_INLINE Float load_scales(const uint16_t* p, ScaleType type, int64_t left) {
+    return avx2::load_scales(p, type, left);
+  }
+  static HEARTH_INLINE void add_scaled(float* totals, Float scales, float scale, Ints sum) {
+    avx2::add_scaled(totals, scales, scale, sum);
+  }
+  static HEARTH_INLINE void store(float* y, const float* totals, int64_t left) {
+    store_floats(y, _mm256_load_ps(totals), left);
+  }
+
+  template <int kBits, bool kWhole, int V, int M>
+  static HEARTH_INLINE void add_block(const BlockWork& work, int64_t v, int64_t left,
+                                      Prefetcher& prefetcher, Ints (&acc)[V][M]) {
+    __m256i mask[V];
 #pragma GCC unroll 4
-  for (int i = 0; i < V; ++i) {
-    const __m256i factor =
-        start_factor(*work.matrix, kBits, work.group, work.first_row + (v + i) * kLanes,
-                     work.left(v + i), kCentre);
-#pragma GCC unroll 8
-    for (int t = 0; t < M; ++t) {
-      acc[i][t] = _mm256_mullo_epi32(factor, _mm256_set1_epi32(work.sums[t]));
-    }
-  }
-}
-
-/// totals += scale of the weights · scale of the activations · sum.
-template <int M, int V>
-HEARTH_INLINE void scale_sums(const BlockWork& work, int64_t v, const __m256i (&acc)[V][M]) {
-  const QuantizedMatrix& matrix = *work.matrix;
+    for (int i = 0; i < V; ++i) mask[i] = lane_mask(left - i * kLanes);
+    const uint32_t* w = work.weights + v * kLanes;
+    const int32_t* a = work.words;
+    if constexpr (kBits == 4) {
+      for (int64_t r = 0; r < work.word_rows; r += kRowsPerPart) {
+        const int64_t rows = work.word_rows - r;
+        add_w4_rows<Arithmetic, kWhole>(work, w, a, rows < kRowsPerPart ? rows : kRowsPerPart, mask,
+                                        prefetcher, acc);
+        w += kRowsPerPart * work.matrix->rows;
+        a += kRowsPerPart * 2 * work.tokens;
+      }
+    } else {
 #pragma GCC unroll 4
-  for (int i = 0; i < V; ++i) {
-    const int64_t n = work.first_row + (v + i) * kLanes;
-    const __m256 scales = load_scales(matrix.scales + work.group * matrix.rows + n,
-                                      matrix.scale_type, work.left(v + i));
-    float* totals = work.totals + (v + i) * M * kLanes;
-#pragma GCC unroll 8
-    for (int t = 0; t < M; ++t, totals += kLanes) {
-      const __m256 scale = _mm256_mul_ps(scales, _mm256_set1_ps(work.scales[t]));
-      const __m256 sum = _mm256_cvtepi32_ps(acc[i][t]);
-      _mm256_store_ps(totals, _mm256_fmadd_ps(scale, sum, _mm256_load_ps(totals)));
-    }
-  }
-}
-
-/// Vectors [v, v + V) of the panel.
-template <typename Arithmetic, int kBits, bool kWhole, int M, int V>
-HEARTH_INLINE void block_vectors(const BlockWork& work, int64_t v, Prefetcher& prefetcher) {
-  __m256i mask[V];
-#pragma GCC unroll 4
-  for (int i = 0; i < V; ++i) mask[i] = lane_mask(work.left(v + i));
-  __m256i acc[V][M];
-  start_sums<Arithmetic, kBits>(work, v, acc);
-  const uint32_t* w = work.weights + v * kLanes;
-  const int32_t* a = work.words;
-  if constexpr (kBits == 4) {
-    for (int64_t r = 0; r < work.word_rows; r += kRowsPerPart) {
-      const int64_t left = work.word_rows - r;
-      add_w4_rows<Arithmetic, kWhole>(work, w, a, left < kRowsPerPart ? left : kRowsPerPart, mask,
-                                      prefetcher, acc);
-      w += kRowsPerPart * work.matrix->rows;
-      a += kRowsPerPart * 2 * work.tokens;
-    }
-  } else {
-#pragma GCC unroll 4
-    for (int64_t r = 0; r < work.word_rows; ++r) {
-      add_w8_row<Arithmetic, kWhole>(w, a, mask, prefetcher, acc);
-      w += work.matrix->rows;
-      a += work.tokens;
-    }
-  }
-  scale_sums(work, v, acc);
-}
-
-template <typename Arithmetic, int kBits, int M>
-void block_panel(const BlockWork& work, const uint32_t* ahead) {
-  // As many accumulators as there are registers for; two vectors at least, a whole cache line of
-  // each word row: rows are a multiple of 4096 bytes apart and evict each other.
-  constexpr int V = M == 2 ? 4 : 2;
-  const int64_t vectors = (work.panel_rows + kLanes - 1) / kLanes;
-  Prefetcher prefetcher{ahead, 0, vectors, work.matrix->rows};
-  int64_t v = 0;
-  for (; (v + V) * kLanes <= work.panel_rows; v += V) {
-    block_vectors<Arithmetic, kBits, true, M, V>(work, v, prefetcher);
-  }
-  for (; v < vectors; ++v) {
-    block_vectors<Arithmetic, kBits, false, M, 1>(work, v, prefetcher);
-  }
-}
-
-/// All inputs of the panel of `rows` rows that begins at first_row, for M tokens from `token` on.
-template <typename Arithmetic, int kBits, int M>
-void tile_product(const QuantizedMatrix& matrix, int64_t first_row, int64_t rows,
-                  const ActivationTile& input, int token, float* y, int64_t y_stride) {
-  alignas(32) float totals[kPanelVectors * M * kLanes];
-  const int64_t vectors = (rows + kLanes - 1) / kLanes;
-  for (int64_t i = 0; i < vectors * M; ++i) {
-    _mm256_store_ps(totals + i * kLanes, _mm256_setzero_ps());
-  }
-  const int64_t blocks = matrix.cols / input.block;
-  const int64_t word_rows = input.block * kBits / 32;
-  const int64_t block_words = word_rows * matrix.rows;
-  const uint32_t* weights = static_cast<const uint32_t*>(matrix.weights) + first_row;
-  for (int64_t b = 0; b < blocks; ++b) {
-    const BlockWork work{&matrix,
-                         weights + b * block_words,
-                         word_rows,
-                         b * input.block / matrix.group_size,
-                         first_row,
-                         rows,
-                         input.words + b * (input.block / 4) * input.tokens + token,
-                         input.scales + b * input.tokens + token,
-                         input.sums + b * input.tokens + token,
-                         input.tokens,
-                         totals};
-    // At the end, what is in the cache already: no traffic.
-    const uint32_t* ahead =
-        b + kBlocksAhead < blocks ? work.weights + kBlocksAhead * block_words : work.weights;
-    block_panel<Arithmetic, kBits, M>(work, ahead);
-  }
-  for (int64_t v = 0; v < vectors; ++v) {
-    for (int t = 0; t < M; ++t) {
-      store_floats(y + t * y_stride + v * kLanes, _mm256_load_ps(totals + (v * M + t) * kLanes),
-                   rows - v * kLanes);
-    }
-  }
-}
-
-/// `count` tokens from `token` on, at most Arithmetic::kTileTokens.
-template <typename Arithmetic, int kBits, int M = Arithmetic::kTileTokens>
-void tile_tokens(const QuantizedMatrix& matrix, int64_t first_row, int64_t rows,
-                 const ActivationTile& input, int token, int count, float* y, int64_t y_stride) {
-  if (count == M) {
-    tile_product<Arithmetic, kBits, M>(matrix, first_row, rows, input, token, y, y_stride);
-  } else if constexpr (M > 2) {
-    tile_tokens<Arithmetic, kBits, M - 1>(matrix, first_row, rows, input, token, count, y,
-                                          y_stride);
-  }
-}
-
-template <typename Arithmetic, int kBits>
-void one_token(const QuantizedMatrix& matrix, int64_t first_row, int64_t rows, bool first,
-               bool last, const ActivationTile& input, int token, float* y) {
-  Stream s;
-  s.matrix = &matrix;
-  s.first_row = first_row;
-  s.rows = rows;
-  s.weights = static_cast<const uint32_t*>(matrix.weights) + first_row;
-  s.next = last ? nullptr : s.weights + rows;
-  if (first) prefetch_first<kBits>(s);
-  stream_product<Arithmetic, kBits>(s, input, token);
-  for (int64_t v = 0; v < s.vectors(); ++v) {
-    store_floats(y + v * kLanes, _mm256_load_ps(s.totals + v * kLanes), s.left(v));
-  }
-}
-
-template <typename Arithmetic, int kBits>
-void product_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
-                  const ActivationTile& input, const ProductOutput& output) {
-  constexpr int64_t kPanelRows = kPanelVectors * kLanes;
-  const int tiles = (input.tokens + Arithmetic::kTileTokens - 1) / Arithmetic::kTileTokens;
-  for (int64_t n = row_begin; n < row_end; n += kPanelRows) {
-    const int64_t rows = row_end - n < kPanelRows ? row_end - n : kPanelRows;
-    for (int i = 0; i < tiles; ++i) {  // of even size
-      const int token = input.tokens * i / tiles;
-      const int count = input.tokens * (i + 1) / tiles - token;
-      float* y = output.values + token * output.stride + n - row_begin;
-      if (count == 1) {
-        one_token<Arithmetic, kBits>(matrix, n, rows, n == row_begin, n + rows >= row_end, input,
-                                     token, y);
-      } else {
-        tile_tokens<Arithmetic, kBits>(matrix, n, rows, input, token, count, y, output.stride);
+      for (int64_t r = 0; r < work.word_rows; ++r) {
+        add_w8_row<Arithmetic, kWhole>(w, a, mask, prefetcher, acc);
+        w += work.matrix->rows;
+        a += work.tokens;
       }
     }
   }
-}
+
+  static constexpr bool kStreams = true;
+  template <int kBits>
+  static void stream(const Panel& panel, const ActivationTile& input, int token, float* y) {
+    Stream s;
+    s.matrix = panel.matrix;
+    s.first_row = panel.first_row;
+    s.rows = panel.rows;
+    s.weights = static_cast<const uint32_t*>(panel.matrix->weights) + panel.first_row;
+    s.next = panel.is_last ? nullptr : s.weights + panel.rows;
+    if (panel.is_first) prefetch_first<kBits>(s);
+    stream_product<Arithmetic, kBits>(s, input, token);
+    for (int64_t v = 0; v < s.vectors(); ++v) {
+      store(y + v * kLanes, s.totals + v * kLanes, s.left(v));
+    }
+  }
+};
 
 }  // namespace
 }  // namespace hearth::avx2

@@ -42,12 +42,12 @@ struct Maddubs {
 
 void matmul_w4_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                     const ActivationTile& input, const ProductOutput& output) {
-  product_int8<Maddubs, 4>(matrix, row_begin, row_end, input, output);
+  Int8Panels<Int8Vectors<Maddubs>>::product<4>(matrix, row_begin, row_end, input, output);
 }
 
 void matmul_w8_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                     const ActivationTile& input, const ProductOutput& output) {
-  product_int8<Maddubs, 8>(matrix, row_begin, row_end, input, output);
+  Int8Panels<Int8Vectors<Maddubs>>::product<8>(matrix, row_begin, row_end, input, output);
 }
 
 }  // namespace hearth::avx2

@@ -28,6 +28,7 @@
 // take one fma a block, in block order, in every shape of tile: the same bits for any M.
 #include "kernels/avx512/kernels.h"
 #include "kernels/avx512/packed.h"
+#include "kernels/panel_prefetcher.h"
 
 namespace hearth::avx512 {
 namespace {
@@ -38,28 +39,7 @@ constexpr int64_t kPanelVectors = 32;
 /// A panel that does not end the matrix has a multiple of these, so that tiles fill it.
 constexpr int64_t kVectorMultiple = 4;
 
-/// Walks over the words of the next block row by row, whatever the shape of the tiles: what memory
-/// sees are long pieces of a row.
-struct Prefetcher {
-  const uint32_t* at = nullptr;
-  int64_t column = 0;   // in vectors
-  int64_t columns = 0;  // of the panel
-  int64_t stride = 0;   // words of a matrix row
-
-  template <int V>
-  HEARTH_INLINE void step() {
-#pragma GCC unroll 16
-    for (int i = 0; i < V; ++i) {
-      _mm_prefetch(reinterpret_cast<const char*>(at + i * kLanes), _MM_HINT_T0);
-    }
-    at += V * kLanes;
-    column += V;
-    if (column >= columns) {
-      at += stride - column * kLanes;
-      column = 0;
-    }
-  }
-};
+using Prefetcher = PanelPrefetcher<kLanes, 3>;
 
 /// Where float sums of a panel are: element (vector v, token t) at the 16 from
 /// values[v * vector_stride + t * token_stride] on.

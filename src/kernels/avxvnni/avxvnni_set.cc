@@ -26,12 +26,12 @@ struct Dpbusd {
 
 void matmul_w4_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                     const ActivationTile& input, const ProductOutput& output) {
-  avx2::product_int8<Dpbusd, 4>(matrix, row_begin, row_end, input, output);
+  Int8Panels<avx2::Int8Vectors<Dpbusd>>::product<4>(matrix, row_begin, row_end, input, output);
 }
 
 void matmul_w8_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                     const ActivationTile& input, const ProductOutput& output) {
-  avx2::product_int8<Dpbusd, 8>(matrix, row_begin, row_end, input, output);
+  Int8Panels<avx2::Int8Vectors<Dpbusd>>::product<8>(matrix, row_begin, row_end, input, output);
 }
 
 }  // namespace
