@@ -111,11 +111,11 @@ struct DeltaHead {
 inline constexpr int64_t kKvPageTokens = 64;
 
 /// How a page keeps the keys and the values of one KV head:
-///   kF32   keys [token][head_dim], values likewise, float
+///   kF32   keys [head_dim][token], values [token][head_dim], float
 ///   kBf16  keys [head_dim/2][token][2], values [token/2][head_dim][2], bf16; head_dim is even
 ///   kInt8  the same in int8, then float scales [token] of the keys, [token] of the values
-/// The pairs are what dot products of bf16 add up in one 32-bit lane: lanes are tokens for scores,
-/// and dimensions for outputs. Every int8 is a bf16, too.
+/// Lanes of 32 bits are tokens for scores, and dimensions for outputs; the pairs are what dot
+/// products of bf16 add up in one. Every int8 is a bf16, too.
 enum class KvType : uint8_t { kF32, kBf16, kInt8 };
 
 /// Online softmax over one page of cached tokens, for `queries` consecutive tokens with `heads`

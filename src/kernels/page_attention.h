@@ -1,52 +1,53 @@
-// Online softmax over one page of bf16 keys and values, for every instruction set with vectors.
+// Online softmax over one page of keys and values, for every instruction set with vectors.
 //
-//   keys      [head_dim/2][64 tokens][2]    lanes are tokens: scores need no sum over lanes
-//   values    [64/2 tokens][head_dim][2]    lanes are dimensions
-//   q         [row][head_dim]               a pair of them, broadcast, meets a register of keys
+//   keys      [head_dim/P][64 tokens][P]    lanes are tokens: scores need no sum over lanes
+//   values    [64/P tokens][head_dim][P]    lanes are dimensions
+//   q         [row][head_dim]               P of them, broadcast, meet a register of keys
 //   weights   [row][64]                     likewise with values
 //
-// A lane holds two bf16 that lie next to each other, and what the dot product adds up lies along
-// them. A tile of kRows rows × kColumns registers stays in registers for all of head_dim (scores)
-// or for all tokens (outputs). Every lane adds up its own products in the order of head_dim or of
-// tokens, so that a row has the same bits in a tile of any size.
+// A lane of 32 bits holds a word: P elements that lie next to each other, 1 float or 2 bf16. What a
+// dot product adds up in a lane lies along them. A tile of kRows rows × kColumns registers stays in
+// registers for all of head_dim (scores) or for all tokens (outputs). Every lane adds up its own
+// products in the order of head_dim or of tokens, so that a row has the same bits in a tile of any
+// size.
 //
-// `Vectors` has the registers of a set:
-//   kLanes, kRows, kColumns              lanes of 32 bits; the tile
-//   Float, Words, Pair                   floats; pairs of bf16, by lane; one pair in all lanes
-//   load, load_part, broadcast           to Words from kLanes or fewer pairs, to Pair from one
-//   dot(sum, words, pair)                sum += words[0]·pair[0] + words[1]·pair[1], by lane
-//   load_floats, store_floats (…, left)  for `left` lanes, which may be more than there are
+// `Pages` is one kind of pages (kernels/attention_pages.h) on the registers of a set:
+//   Element, kPacked, Words              an element, P, a register of words
+//   load(elements, left)                 words of `left` lanes, which may be more than there are
+//   broadcast(elements)                  one word in all lanes
+//   dot(sum, a, b)                       sum += Σ a[i]·b[i] over the elements of a word, by lane
+//   round(v, elements)                   stores kLanes elements and returns them as floats
+//   kLanes, kRows, kColumns, Float       lanes; the tile; a register of floats
+//   load_floats, store_floats (…, left)  as with words
 //   zero, all, multiply, add, larger     arithmetic
 //   keep_first(v, left, other)           v in the first `left` lanes, other in the rest
 //   exponential, largest_lane, sum_lanes
-//   round_to_bf16(v, target)             stores kLanes bf16 and returns them as floats
 //
 // Internal linkage throughout: every set compiles it with its own flags.
 #pragma once
 
+#include "kernels/inline.h"
 #include "kernels/kernel_set.h"
-
-// Arrays of registers stay in registers only where their functions are expanded.
-#ifndef HEARTH_INLINE
-#define HEARTH_INLINE inline __attribute__((always_inline))
-#endif
 
 namespace hearth {
 namespace {
 
-template <typename Vectors>
+template <typename Pages>
 struct PageAttention {
-  using Float = typename Vectors::Float;
-  static constexpr int kLanes = Vectors::kLanes;
-  static constexpr int kRows = Vectors::kRows;
-  static constexpr int kColumns = Vectors::kColumns;
+  using Float = typename Pages::Float;
+  using Words = typename Pages::Words;
+  using Element = typename Pages::Element;
+  static constexpr int kPacked = Pages::kPacked;
+  static constexpr int kLanes = Pages::kLanes;
+  static constexpr int kRows = Pages::kRows;
+  static constexpr int kColumns = Pages::kColumns;
   static constexpr int kTile = kLanes * kColumns;
 
   /// What R rows of a call turn their page into on the way.
   template <int R>
   struct Work {
     alignas(64) float scores[R][kKvPageTokens];
-    alignas(64) uint16_t weights[R][kKvPageTokens];
+    alignas(64) Element weights[R][kKvPageTokens];
     float rescale[R];
   };
 
@@ -63,32 +64,34 @@ struct PageAttention {
 
   /// Scores of R rows for the tokens [first, first + kTile).
   template <int R, bool kFetch>
-  static HEARTH_INLINE void score_tile(const AttentionBlock& block, const uint16_t* q,
-                                       int64_t first, Work<R>& work) {
+  static HEARTH_INLINE void score_tile(const AttentionBlock& block, const Element* q, int64_t first,
+                                       Work<R>& work) {
     Float sums[R][kColumns];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
-      for (int c = 0; c < kColumns; ++c) sums[r][c] = Vectors::zero();
+      for (int c = 0; c < kColumns; ++c) sums[r][c] = Pages::zero();
     }
-    const uint16_t* keys = static_cast<const uint16_t*>(block.keys) + 2 * first;
-    for (int64_t d = 0; d < block.head_dim; d += 2, keys += 2 * kKvPageTokens) {
-      if (kFetch) fetch(block.values, (first / kTile * block.head_dim + d) / 2);
-      typename Vectors::Words words[kColumns];
+    const Element* keys = static_cast<const Element*>(block.keys) + kPacked * first;
+    for (int64_t d = 0; d < block.head_dim; d += kPacked, keys += kPacked * kKvPageTokens) {
+      if (kFetch) fetch(block.values, (first / kTile * block.head_dim + d) / kPacked);
+      Words words[kColumns];
 #pragma GCC unroll 8
-      for (int c = 0; c < kColumns; ++c) words[c] = Vectors::load(keys + 2 * c * kLanes);
+      for (int c = 0; c < kColumns; ++c) {
+        words[c] = Pages::load(keys + kPacked * c * kLanes, kLanes);
+      }
 #pragma GCC unroll 8
       for (int r = 0; r < R; ++r) {
-        const typename Vectors::Pair pair = Vectors::broadcast(q + r * block.head_dim + d);
+        const Words word = Pages::broadcast(q + r * block.head_dim + d);
 #pragma GCC unroll 8
-        for (int c = 0; c < kColumns; ++c) Vectors::dot(sums[r][c], words[c], pair);
+        for (int c = 0; c < kColumns; ++c) Pages::dot(sums[r][c], words[c], word);
       }
     }
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
       for (int c = 0; c < kColumns; ++c) {
-        Vectors::store_floats(work.scores[r] + first + c * kLanes, sums[r][c], kLanes);
+        Pages::store_floats(work.scores[r] + first + c * kLanes, sums[r][c], kLanes);
       }
     }
   }
@@ -96,40 +99,40 @@ struct PageAttention {
   /// Turns a row's scores into weights and carries its maximum and sum on. Returns by how much that
   /// scales what was summed up before.
   static HEARTH_INLINE float weigh(const AttentionBlock& block, int64_t row, const float* scores,
-                                   uint16_t* weights) {
+                                   Element* weights) {
     constexpr int kVectors = kKvPageTokens / kLanes;
     const int64_t visible = block.visible + row / block.heads;
-    const Float none = Vectors::all(-__builtin_inff());
+    const Float none = Pages::all(-__builtin_inff());
     Float score[kVectors];
-    Float maximum = Vectors::all(block.maxima[row]);
+    Float maximum = Pages::all(block.maxima[row]);
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) {
-      score[v] = Vectors::load_floats(scores + v * kLanes, kLanes);
+      score[v] = Pages::load_floats(scores + v * kLanes, kLanes);
       if (block.key_scales) {
-        score[v] = Vectors::multiply(score[v],
-                                     Vectors::load_floats(block.key_scales + v * kLanes, kLanes));
+        score[v] =
+            Pages::multiply(score[v], Pages::load_floats(block.key_scales + v * kLanes, kLanes));
       }
-      score[v] = Vectors::keep_first(score[v], visible - v * kLanes, none);
-      maximum = Vectors::larger(maximum, score[v]);
+      score[v] = Pages::keep_first(score[v], visible - v * kLanes, none);
+      maximum = Pages::larger(maximum, score[v]);
     }
-    const float largest = Vectors::largest_lane(maximum);
-    const Float shift = Vectors::all(-largest);
-    Float sum = Vectors::zero();
+    const float largest = Pages::largest_lane(maximum);
+    const Float shift = Pages::all(-largest);
+    Float sum = Pages::zero();
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) {
-      const Float exact = Vectors::exponential(Vectors::add(score[v], shift));
-      Float weight = Vectors::round_to_bf16(exact, weights + v * kLanes);
-      sum = Vectors::add(sum, weight);
+      const Float exact = Pages::exponential(Pages::add(score[v], shift));
+      Float weight = Pages::round(exact, weights + v * kLanes);
+      sum = Pages::add(sum, weight);
       if (block.value_scales) {
-        weight = Vectors::multiply(weight,
-                                   Vectors::load_floats(block.value_scales + v * kLanes, kLanes));
-        Vectors::round_to_bf16(weight, weights + v * kLanes);
+        weight =
+            Pages::multiply(weight, Pages::load_floats(block.value_scales + v * kLanes, kLanes));
+        Pages::round(weight, weights + v * kLanes);
       }
     }
-    const float rescale = Vectors::largest_lane(
-        Vectors::exponential(Vectors::add(Vectors::all(block.maxima[row]), shift)));
+    const float rescale =
+        Pages::largest_lane(Pages::exponential(Pages::add(Pages::all(block.maxima[row]), shift)));
     block.maxima[row] = largest;
-    block.sums[row] = block.sums[row] * rescale + Vectors::sum_lanes(sum);
+    block.sums[row] = block.sums[row] * rescale + Pages::sum_lanes(sum);
     return rescale;
   }
 
@@ -145,32 +148,31 @@ struct PageAttention {
 #pragma GCC unroll 8
       for (int c = 0; c < C; ++c) {
         const Float before =
-            Vectors::load_floats(output + r * block.head_dim + c * kLanes, left - c * kLanes);
-        sums[r][c] = Vectors::multiply(before, Vectors::all(work.rescale[r]));
+            Pages::load_floats(output + r * block.head_dim + c * kLanes, left - c * kLanes);
+        sums[r][c] = Pages::multiply(before, Pages::all(work.rescale[r]));
       }
     }
-    const uint16_t* values = static_cast<const uint16_t*>(block.values) + 2 * d;
-    for (int64_t t = 0; t < kKvPageTokens; t += 2, values += 2 * block.head_dim) {
-      if (kFetch) fetch(block.next_keys, (d / kTile * kKvPageTokens + t) / 2);
-      typename Vectors::Words words[C];
+    const Element* values = static_cast<const Element*>(block.values) + kPacked * d;
+    for (int64_t t = 0; t < kKvPageTokens; t += kPacked, values += kPacked * block.head_dim) {
+      if (kFetch) fetch(block.next_keys, (d / kTile * kKvPageTokens + t) / kPacked);
+      Words words[C];
 #pragma GCC unroll 8
       for (int c = 0; c < C; ++c) {
-        words[c] =
-            C > 1 ? Vectors::load(values + 2 * c * kLanes) : Vectors::load_part(values, left);
+        words[c] = Pages::load(values + kPacked * c * kLanes, C > 1 ? kLanes : left);
       }
 #pragma GCC unroll 8
       for (int r = 0; r < R; ++r) {
-        const typename Vectors::Pair pair = Vectors::broadcast(work.weights[r] + t);
+        const Words word = Pages::broadcast(work.weights[r] + t);
 #pragma GCC unroll 8
-        for (int c = 0; c < C; ++c) Vectors::dot(sums[r][c], words[c], pair);
+        for (int c = 0; c < C; ++c) Pages::dot(sums[r][c], words[c], word);
       }
     }
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
       for (int c = 0; c < C; ++c) {
-        Vectors::store_floats(output + r * block.head_dim + c * kLanes, sums[r][c],
-                              left - c * kLanes);
+        Pages::store_floats(output + r * block.head_dim + c * kLanes, sums[r][c],
+                            left - c * kLanes);
       }
     }
   }
@@ -180,7 +182,7 @@ struct PageAttention {
   template <int R, bool kFetch>
   static void attend_rows(const AttentionBlock& block, int64_t row) {
     Work<R> work;
-    const uint16_t* q = static_cast<const uint16_t*>(block.q) + row * block.head_dim;
+    const Element* q = static_cast<const Element*>(block.q) + row * block.head_dim;
     for (int64_t t = 0; t < kKvPageTokens; t += kTile) score_tile<R, kFetch>(block, q, t, work);
     for (int r = 0; r < R; ++r) {
       work.rescale[r] = weigh(block, row + r, work.scores[r], work.weights[r]);

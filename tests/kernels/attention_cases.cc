@@ -112,11 +112,11 @@ struct AttentionCase {
     for (int64_t t = 0; t < kKvPageTokens; ++t) {
       for (int64_t d = 0; d < dims; ++d) {
         const int64_t index = t * dims + d;
-        const bool floats = kind == Pages::kF32;
-        const int64_t key_place = (d / 2 * kKvPageTokens + t) * 2 + d % 2;
-        const int64_t value_place = (t / 2 * dims + d) * 2 + t % 2;
-        page.keys.set(index, floats ? index : key_place, draw_k(random));
-        page.values.set(index, floats ? index : value_place, random.normal());
+        const int64_t packed = kind == Pages::kF32 ? 1 : 2;  // elements next to each other
+        const int64_t key_place = (d / packed * kKvPageTokens + t) * packed + d % packed;
+        const int64_t value_place = (t / packed * dims + d) * packed + t % packed;
+        page.keys.set(index, key_place, draw_k(random));
+        page.values.set(index, value_place, random.normal());
       }
       page.key_scales[t] = scores == Scores::kEqual ? 0.5f : random.coin() ? 0.5f : 2.0f;
       page.value_scales[t] = static_cast<float>(random.uniform()) + 0.1f;

@@ -3,7 +3,7 @@
 set -eu
 for program in clang-format-14 clang-format; do
   if "$program" --version 2>/dev/null | grep -q 'version 14\.'; then
-    files=$(find src tests tools -name '*.cc' -o -name '*.h')
+    files=$(find src tests tools -name '*.cc' -o -name '*.h' -o -name '*.inc')
     # shellcheck disable=SC2086  # our own paths, without spaces
     wrong=$("$program" --dry-run $files 2>&1 |
       sed -n 's/^\([^: ]*\):[0-9]*:[0-9]*: .*/\1/p' | sort -u)

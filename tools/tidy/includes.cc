@@ -181,11 +181,12 @@ std::vector<Finding> check_includes(const std::string& path, const std::string& 
           module + " may not include " + target + " (only " + join(allowed) +
               "); move what it needs down, or the user up");
     } else if (!isa.empty() && !may_include(isa, isa_folder_of("src/" + include.target)) &&
-               (!isa_folder_of("src/" + include.target).empty() || target == "base")) {
+               (!isa_folder_of("src/" + include.target).empty() || target == "base" ||
+                include.target.starts_with("kernels/reference/"))) {
       add(include, "isa-include",
           "\"" + include.target + "\" in a file of " + isa +
-              "; only kernel_set.h, plain structs of tensor/, the folder itself and that of a set "
-              "which it extends");
+              "; only what lies in kernels/ itself, plain structs of tensor/, its own folder and "
+              "that of a set which it extends");
     }
   }
   return findings;

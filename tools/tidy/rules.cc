@@ -21,7 +21,9 @@ std::optional<Language> language_of(const SourceFile& file) {
   const std::string name = path.substr(path.rfind('/') + 1);
   const size_t dot = name.rfind('.');
   const std::string extension = dot == std::string::npos ? "" : name.substr(dot);
-  if (extension == ".cc" || extension == ".h" || extension == ".cu") return Language::kCpp;
+  if (extension == ".cc" || extension == ".h" || extension == ".inc" || extension == ".cu") {
+    return Language::kCpp;
+  }
   if (extension == ".rs") return Language::kRust;
   if (extension == ".py") return Language::kPython;
   if (extension == ".md") return Language::kDocument;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "backend/cpu/cpu_backend.h"
@@ -37,22 +36,27 @@ struct CachedHead {
   std::byte* page;
 };
 
+/// Elements of a page that lie next to each other: single floats, pairs of all else (KvType).
+template <typename Element>
+constexpr int64_t kPacked = sizeof(Element) == sizeof(float) ? 1 : 2;
+
 /// Keys: pairs of dimensions, tokens in between.
 template <typename Element, typename Convert>
 void store_key(const CachedHead& head, const Convert& convert) {
-  Element* target = reinterpret_cast<Element*>(head.page) + 2 * head.token;
-  for (int64_t d = 0; d < head.head_dim; d += 2, target += 2 * kKvPageTokens) {
-    target[0] = convert(head.values[d]);
-    target[1] = convert(head.values[d + 1]);
+  constexpr int64_t P = kPacked<Element>;
+  Element* target = reinterpret_cast<Element*>(head.page) + P * head.token;
+  for (int64_t d = 0; d < head.head_dim; d += P, target += P * kKvPageTokens) {
+    for (int64_t i = 0; i < P; ++i) target[i] = convert(head.values[d + i]);
   }
 }
 
 /// Values: pairs of tokens.
 template <typename Element, typename Convert>
 void store_value(const CachedHead& head, const Convert& convert) {
+  constexpr int64_t P = kPacked<Element>;
   Element* target =
-      reinterpret_cast<Element*>(head.page) + (head.token / 2 * head.head_dim * 2 + head.token % 2);
-  for (int64_t d = 0; d < head.head_dim; ++d) target[2 * d] = convert(head.values[d]);
+      reinterpret_cast<Element*>(head.page) + (head.token / P * head.head_dim * P + head.token % P);
+  for (int64_t d = 0; d < head.head_dim; ++d) target[P * d] = convert(head.values[d]);
 }
 
 void store(const CachedHead& head, KvType type, bool is_value) {
@@ -61,8 +65,7 @@ void store(const CachedHead& head, KvType type, bool is_value) {
     else store_key<Element>(head, convert);
   };
   if (type == KvType::kF32) {
-    std::memcpy(reinterpret_cast<float*>(head.page) + head.token * head.head_dim, head.values,
-                static_cast<size_t>(head.head_dim) * sizeof(float));
+    put(float{}, [](float v) { return v; });
   } else if (type == KvType::kBf16) {
     put(uint16_t{}, to_bf16);
   } else {

@@ -5,10 +5,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels/inline.h"
 #include "tensor/quantized_matrix.h"
-
-/// Inner pieces of a tile: only inlined are their arrays registers.
-#define HEARTH_INLINE __attribute__((always_inline)) inline
 
 namespace hearth::avx2 {
 namespace {

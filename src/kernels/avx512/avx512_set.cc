@@ -1,4 +1,4 @@
-#include "kernels/avx512/avx512.h"
+#include "kernels/avx512/kernels.h"
 #include "kernels/ladder.h"
 
 namespace hearth {

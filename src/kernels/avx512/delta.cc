@@ -13,7 +13,7 @@
 // store and four multiplications a register, which keeps both multipliers busy. The first token's
 // reads and the last one's writes are sweeps of their own, with the same operations in the same
 // order. Two blocks side by side share the broadcasts of k and q.
-#include "kernels/avx512/avx512.h"
+#include "kernels/avx512/kernels.h"
 #include "kernels/avx512/vector.h"
 
 namespace hearth::avx512 {

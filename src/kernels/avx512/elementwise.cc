@@ -2,7 +2,7 @@
 //
 // All of it is small next to the products, but it sits between them on one token's path: sigmoid
 // and SiLU therefore have an exp of their own (vector.h) instead of a call per value.
-#include "kernels/avx512/avx512.h"
+#include "kernels/avx512/kernels.h"
 #include "kernels/avx512/vector.h"
 
 namespace hearth::avx512 {

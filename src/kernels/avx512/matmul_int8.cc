@@ -26,7 +26,7 @@
 //
 // The zero point enters as the start value −z·Σa of the integer sum, which is exact. Float sums
 // take one fma a block, in block order, in every shape of tile: the same bits for any M.
-#include "kernels/avx512/avx512.h"
+#include "kernels/avx512/kernels.h"
 #include "kernels/avx512/packed.h"
 
 namespace hearth::avx512 {

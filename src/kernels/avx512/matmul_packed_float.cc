@@ -6,7 +6,7 @@
 // Each code is taken out of its word and converted once, then multiplied by the input x[k] of
 // every token, broadcast. The tile in registers is V vectors of 16 output rows × M tokens, as in
 // matmul_int8.cc. A group's sum is scaled once: one fma a group, in group order.
-#include "kernels/avx512/avx512.h"
+#include "kernels/avx512/kernels.h"
 #include "kernels/avx512/packed.h"
 
 namespace hearth::avx512 {

@@ -6,7 +6,7 @@
 // The tile in registers is R rows × M tokens. One token takes eight rows, each a stream that
 // prefetchers follow; more tokens, up to six at once, share what is loaded and widened of four.
 // The order in which products are added, and the lanes, are the same for every R and M.
-#include "kernels/avx512/avx512.h"
+#include "kernels/avx512/kernels.h"
 #include "kernels/avx512/vector.h"
 
 namespace hearth::avx512 {

@@ -1,6 +1,6 @@
 // The arithmetic limits of AVX-512 on registers alone: vpdpbusd, and vdpbf16ps where the processor
 // has it, else fma.
-#include "kernels/avx512/avx512.h"
+#include "kernels/avx512/kernels.h"
 #include "kernels/avx512/vector.h"
 
 namespace hearth::avx512 {

@@ -5,7 +5,7 @@
 // A word of a w8 layout holds four consecutive inputs. A w4 layout takes apart each word of eight
 // weights with one mask and one shift, which leaves the even k in one register and the odd in
 // another: there the bytes of eight inputs are put in the order 0,2,4,6 1,3,5,7.
-#include "kernels/avx512/avx512.h"
+#include "kernels/avx512/kernels.h"
 #include "kernels/avx512/vector.h"
 
 namespace hearth::avx512 {

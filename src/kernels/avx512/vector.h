@@ -5,10 +5,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+#include "kernels/inline.h"
 #include "kernels/kernel_set.h"
-
-// Tiles are arrays of registers: they stay in registers only where their functions are expanded.
-#define HEARTH_INLINE inline __attribute__((always_inline))
 
 namespace hearth::avx512 {
 
@@ -35,33 +33,6 @@ static inline float sum_lanes(__m512 v) {
   v = _mm512_add_ps(v, _mm512_shuffle_ps(v, v, 0x4E));
   v = _mm512_add_ps(v, _mm512_shuffle_ps(v, v, 0xB1));
   return _mm512_cvtss_f32(v);
-}
-
-/// Lane i of the result is sum_lanes(v[i]), the same bits: four rounds that each add halves of two
-/// registers halve the number of registers.
-static HEARTH_INLINE __m512 sum_lanes_of(const __m512 (&v)[16]) {
-  __m512 halves[8];    // [8 lanes of i, 8 lanes of i + 8]
-  __m512 quarters[4];  // [4 lanes of i, i + 8, i + 4, i + 12]
-  __m512 pairs[2];     // in each quarter, [2 lanes of i, 2 lanes of i + 2]
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) {
-    halves[i] = _mm512_add_ps(_mm512_shuffle_f32x4(v[i], v[i + 8], 0x44),
-                              _mm512_shuffle_f32x4(v[i], v[i + 8], 0xEE));
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    quarters[i] = _mm512_add_ps(_mm512_shuffle_f32x4(halves[i], halves[i + 4], 0x88),
-                                _mm512_shuffle_f32x4(halves[i], halves[i + 4], 0xDD));
-  }
-#pragma GCC unroll 2
-  for (int i = 0; i < 2; ++i) {
-    pairs[i] = _mm512_add_ps(_mm512_shuffle_ps(quarters[i], quarters[i + 2], 0x44),
-                             _mm512_shuffle_ps(quarters[i], quarters[i + 2], 0xEE));
-  }
-  const __m512 sums = _mm512_add_ps(_mm512_shuffle_ps(pairs[0], pairs[1], 0x88),
-                                    _mm512_shuffle_ps(pairs[0], pairs[1], 0xDD));
-  const __m512i order = _mm512_setr_epi32(0, 2, 1, 3, 8, 10, 9, 11, 4, 6, 5, 7, 12, 14, 13, 15);
-  return _mm512_permutexvar_ps(order, sums);
 }
 
 /// e^x with a relative error below 2e-7; 0 below −105, infinity above 89, NaN for NaN.

@@ -1,40 +1,26 @@
-// Attention over bf16 pages (kernels/page_attention.h); float pages are the reference's.
+// Attention over one page of cached tokens: what kernels/attention_pages.h needs of NEON.
+#include "kernels/attention_pages.h"
 #include "kernels/neon/kernels.h"
 #include "kernels/neon/simd.h"
-#include "kernels/page_attention.h"
 
 namespace hearth::neon {
 namespace {
 
-struct Vectors {
+struct Lanes {
   static constexpr int kLanes = 4;
   static constexpr int kRows = 4;
   static constexpr int kColumns = 4;
   using Float = float32x4_t;
-  struct Words {
-    float32x4_t even;
-    float32x4_t odd;
-  };
-  using Pair = Words;
 
-  static HEARTH_INLINE Words widen(uint32x4_t pairs) {
-    return {vreinterpretq_f32_u32(vshlq_n_u32(pairs, 16)),
-            vreinterpretq_f32_u32(vandq_u32(pairs, vdupq_n_u32(0xFFFF0000u)))};
+  static HEARTH_INLINE uint32x4_t load_pairs(const uint16_t* halves, int64_t left) {
+    return load_words(reinterpret_cast<const uint32_t*>(halves), left);
   }
-  static HEARTH_INLINE Words load(const uint16_t* pairs) {
-    return widen(vreinterpretq_u32_u16(vld1q_u16(pairs)));
+  static HEARTH_INLINE uint32x4_t all_pairs(uint32_t pair) { return vdupq_n_u32(pair); }
+  static HEARTH_INLINE Float low_halves(uint32x4_t pairs) {
+    return vreinterpretq_f32_u32(vshlq_n_u32(pairs, 16));
   }
-  static HEARTH_INLINE Words load_part(const uint16_t* pairs, int64_t left) {
-    return widen(load_words(reinterpret_cast<const uint32_t*>(pairs), left));
-  }
-  static HEARTH_INLINE Pair broadcast(const uint16_t* pair) {
-    uint32_t word;
-    __builtin_memcpy(&word, pair, sizeof word);
-    return widen(vdupq_n_u32(word));
-  }
-  static HEARTH_INLINE void dot(Float& sum, Words words, Pair pair) {
-    sum = vfmaq_f32(sum, words.even, pair.even);
-    sum = vfmaq_f32(sum, words.odd, pair.odd);
+  static HEARTH_INLINE Float high_halves(uint32x4_t pairs) {
+    return vreinterpretq_f32_u32(vandq_u32(pairs, vdupq_n_u32(0xFFFF0000u)));
   }
 
   static HEARTH_INLINE Float load_floats(const float* p, int64_t left) {
@@ -47,6 +33,7 @@ struct Vectors {
   static HEARTH_INLINE Float all(float value) { return vdupq_n_f32(value); }
   static HEARTH_INLINE Float multiply(Float a, Float b) { return vmulq_f32(a, b); }
   static HEARTH_INLINE Float add(Float a, Float b) { return vaddq_f32(a, b); }
+  static HEARTH_INLINE Float multiply_add(Float a, Float b, Float c) { return vfmaq_f32(c, a, b); }
   static HEARTH_INLINE Float larger(Float a, Float b) { return vmaxq_f32(a, b); }
   static HEARTH_INLINE Float keep_first(Float v, int64_t left, Float other) {
     const int64_t none = left < 0 ? 0 : left;
@@ -70,7 +57,9 @@ struct Vectors {
 
 }  // namespace
 
-void attend_bf16(const AttentionBlock& block) { PageAttention<Vectors>{}(block); }
+void attend_f32(const AttentionBlock& block) { PageAttention<FloatPages<Lanes>>{}(block); }
+
+void attend_bf16(const AttentionBlock& block) { PageAttention<Bf16Pages<Lanes>>{}(block); }
 
 void widen_int8(const int8_t* codes, int64_t count, uint16_t* halves) {
   for (int64_t i = 0; i < count; ++i) {

@@ -1,38 +1,10 @@
-// Entry points of the NEON kernels; kernel_set.h says what each does.
+// The NEON kernels.
 #pragma once
 
 #include "kernels/kernel_set.h"
 
 namespace hearth::neon {
 
-void quantize_activations(const float* x, int64_t cols, int64_t block, QuantLayout order,
-                          int64_t stride, int32_t* words, float* scales, int32_t* sums);
-
-void matmul_w4_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
-                    const ActivationTile& input, const ProductOutput& output);
-void matmul_w8_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
-                    const ActivationTile& input, const ProductOutput& output);
-void matmul_w4_float(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
-                     const FloatTile& input, const ProductOutput& output);
-void matmul_w8_float(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
-                     const FloatTile& input, const ProductOutput& output);
-void matmul_bf16(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
-                 const FloatTile& input, const ProductOutput& output);
-void matmul_f16(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
-                const FloatTile& input, const ProductOutput& output);
-void matmul_f32(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
-                const FloatTile& input, const ProductOutput& output);
-
-void rms_norm(const float* x, const float* weight, int64_t n, float eps, float* y);
-void gated_rms_norm(const float* x, const float* weight, const float* gate, int64_t n, float eps,
-                    float* y);
-void l2_normalize(const float* x, int64_t n, float scale, float* y);
-void swiglu(float* gate, const float* up, int64_t n);
-void sigmoid_gate(float* x, const float* gate, int64_t n);
-void accumulate(const float* x, float scale, int64_t n, float* y);
-void conv_silu(const ConvRun& run);
-void delta_recurrent(const DeltaHead& head);
-void attend_bf16(const AttentionBlock& block);
-void widen_int8(const int8_t* codes, int64_t count, uint16_t* halves);
+#include "kernels/functions.inc"
 
 }  // namespace hearth::neon

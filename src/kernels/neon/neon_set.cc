@@ -22,6 +22,7 @@ void upgrade_to_neon(KernelSet& set) {
   set.accumulate = neon::accumulate;
   set.conv_silu = neon::conv_silu;
   set.delta_recurrent = neon::delta_recurrent;
+  set.attend_f32 = neon::attend_f32;
   set.attend_bf16 = neon::attend_bf16;
   set.widen_int8 = neon::widen_int8;
 }

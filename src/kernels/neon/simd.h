@@ -6,10 +6,8 @@
 #include <arm_neon.h>
 #include <stdint.h>
 
+#include "kernels/inline.h"
 #include "tensor/quantized_matrix.h"
-
-/// Inner pieces of a tile: only inlined are their arrays registers.
-#define HEARTH_INLINE __attribute__((always_inline)) inline
 
 namespace hearth::neon {
 namespace {

@@ -4,50 +4,46 @@
 #include <cmath>
 
 #include "base/half.h"
-#include "kernels/reference/reference.h"
+#include "kernels/reference/kernels.h"
 
 namespace hearth::reference {
 namespace {
 
-struct F32Page {
-  static float query(const AttentionBlock& block, int64_t row, int64_t d) {
-    return static_cast<const float*>(block.q)[row * block.head_dim + d];
-  }
-  static float key(const AttentionBlock& block, int64_t token, int64_t d) {
-    return static_cast<const float*>(block.keys)[token * block.head_dim + d];
-  }
-  static float value(const AttentionBlock& block, int64_t token, int64_t d) {
-    return static_cast<const float*>(block.values)[token * block.head_dim + d];
-  }
-  static float weight(float exact) { return exact; }
-  static float key_scale(const AttentionBlock&, int64_t) { return 1.0f; }
-  static float scaled(const AttentionBlock&, int64_t, float weight) { return weight; }
+struct F32 {
+  using Stored = float;
+  static constexpr int64_t kPacked = 1;  // elements of a page that lie next to each other
+  static float widen(float stored) { return stored; }
+  static float round(float exact) { return exact; }
 };
 
-struct Bf16Page {
-  static float element(const void* halves, int64_t index) {
-    return bf16_to_float(static_cast<const uint16_t*>(halves)[index]);
+struct Bf16 {
+  using Stored = uint16_t;
+  static constexpr int64_t kPacked = 2;
+  static float widen(uint16_t stored) { return bf16_to_float(stored); }
+  static float round(float exact) { return bf16_to_float(float_to_bf16(exact)); }
+};
+
+/// Where a block's numbers lie.
+template <typename Element>
+struct Numbers {
+  static constexpr int64_t kPacked = Element::kPacked;
+  const AttentionBlock& block;
+
+  static float at(const void* stored, int64_t index) {
+    return Element::widen(static_cast<const typename Element::Stored*>(stored)[index]);
   }
-  static float query(const AttentionBlock& block, int64_t row, int64_t d) {
-    return element(block.q, row * block.head_dim + d);
+  float query(int64_t row, int64_t d) const { return at(block.q, row * block.head_dim + d); }
+  float key(int64_t token, int64_t d) const {
+    return at(block.keys, (d / kPacked * kKvPageTokens + token) * kPacked + d % kPacked);
   }
-  static float key(const AttentionBlock& block, int64_t token, int64_t d) {
-    return element(block.keys, (d / 2 * kKvPageTokens + token) * 2 + d % 2);
-  }
-  static float value(const AttentionBlock& block, int64_t token, int64_t d) {
-    return element(block.values, (token / 2 * block.head_dim + d) * 2 + token % 2);
-  }
-  static float weight(float exact) { return bf16_to_float(float_to_bf16(exact)); }
-  static float key_scale(const AttentionBlock& block, int64_t token) {
-    return block.key_scales ? block.key_scales[token] : 1.0f;
-  }
-  static float scaled(const AttentionBlock& block, int64_t token, float rounded) {
-    return block.value_scales ? weight(rounded * block.value_scales[token]) : rounded;
+  float value(int64_t token, int64_t d) const {
+    return at(block.values, (token / kPacked * block.head_dim + d) * kPacked + token % kPacked);
   }
 };
 
-template <typename Page>
+template <typename Element>
 void attend_row(const AttentionBlock& block, int64_t row) {
+  const Numbers<Element> numbers{block};
   const int64_t visible = std::min(block.visible + row / block.heads, kKvPageTokens);
   float* output = block.output + row * block.head_dim;
   float scores[kKvPageTokens];
@@ -55,9 +51,9 @@ void attend_row(const AttentionBlock& block, int64_t row) {
   for (int64_t t = 0; t < visible; ++t) {
     float score = 0.0f;
     for (int64_t d = 0; d < block.head_dim; ++d) {
-      score += Page::query(block, row, d) * Page::key(block, t, d);
+      score += numbers.query(row, d) * numbers.key(t, d);
     }
-    scores[t] = score * Page::key_scale(block, t);
+    scores[t] = block.key_scales ? score * block.key_scales[t] : score;
     largest = std::fmax(largest, scores[t]);
   }
   const float rescale = std::exp(block.maxima[row] - largest);  // 0 in the first page
@@ -65,21 +61,21 @@ void attend_row(const AttentionBlock& block, int64_t row) {
   block.sums[row] *= rescale;
   for (int64_t d = 0; d < block.head_dim; ++d) output[d] *= rescale;
   for (int64_t t = 0; t < visible; ++t) {
-    const float weight = Page::weight(std::exp(scores[t] - largest));
+    float weight = Element::round(std::exp(scores[t] - largest));
     block.sums[row] += weight;
-    const float scaled = Page::scaled(block, t, weight);
-    for (int64_t d = 0; d < block.head_dim; ++d) output[d] += scaled * Page::value(block, t, d);
+    if (block.value_scales) weight = Element::round(weight * block.value_scales[t]);
+    for (int64_t d = 0; d < block.head_dim; ++d) output[d] += weight * numbers.value(t, d);
   }
 }
 
 }  // namespace
 
 void attend_f32(const AttentionBlock& block) {
-  for (int64_t row = 0; row < block.queries * block.heads; ++row) attend_row<F32Page>(block, row);
+  for (int64_t row = 0; row < block.queries * block.heads; ++row) attend_row<F32>(block, row);
 }
 
 void attend_bf16(const AttentionBlock& block) {
-  for (int64_t row = 0; row < block.queries * block.heads; ++row) attend_row<Bf16Page>(block, row);
+  for (int64_t row = 0; row < block.queries * block.heads; ++row) attend_row<Bf16>(block, row);
 }
 
 void widen_int8(const int8_t* codes, int64_t count, uint16_t* halves) {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "kernels/reference/reference.h"
+#include "kernels/reference/kernels.h"
 
 namespace hearth::reference {
 namespace {

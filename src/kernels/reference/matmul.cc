@@ -2,7 +2,7 @@
 // formula stands here once:
 //   W[n,k] = scale[k/group, n] · (code[n,k] − zero[k/group, n])
 #include "base/half.h"
-#include "kernels/reference/reference.h"
+#include "kernels/reference/kernels.h"
 
 namespace hearth::reference {
 namespace {

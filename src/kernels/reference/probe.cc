@@ -1,5 +1,5 @@
 // The arithmetic limit of plain C++, as the compiler makes it.
-#include "kernels/reference/reference.h"
+#include "kernels/reference/kernels.h"
 
 namespace hearth::reference {
 

@@ -1,5 +1,5 @@
 #include "kernels/ladder.h"
-#include "kernels/reference/reference.h"
+#include "kernels/reference/kernels.h"
 
 namespace hearth {
 

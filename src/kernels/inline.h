@@ -1,0 +1,5 @@
+// For the inner pieces of a tile, which is an array of registers: arrays stay in registers only
+// where the functions that work on them are expanded.
+#pragma once
+
+#define HEARTH_INLINE inline __attribute__((always_inline))
