@@ -95,7 +95,7 @@ TEST(Generate, WrongUsageExitsWithCode2) {
   EXPECT_EQ(code({"--isa", "mmx"}), 2);
   EXPECT_EQ(code({"--temp", "-1"}), 2);
   EXPECT_EQ(code({"--top-p", "0"}), 2);
-  EXPECT_EQ(code({"--min-p", "1"}), 2);
+  EXPECT_EQ(code({"--min-p", "1.1"}), 2);
   EXPECT_EQ(code({"-n", "0"}), 2);
   EXPECT_EQ(code({"-n", "many"}), 2);
   EXPECT_EQ(code({"-n", "100000"}), 2);  // more than the model's positions
