@@ -98,14 +98,23 @@ Distribution::Distribution(int64_t vocab_size)
 void Distribution::assign(std::span<const float> logits, float largest,
                           double temperature) noexcept {
   const Softmax softmax(largest, temperature, weight_bits_);
+  logits_ = logits;
   for (size_t i = 0; i < logits.size(); ++i) weights_[i] = softmax.weight(logits[i]);
-  count_ = 0;
   total_ = 0;
-  for (size_t i = 0; i < logits.size(); ++i) {
-    total_ += weights_[i];
-    candidates_[count_] = {weights_[i], logits[i], static_cast<int32_t>(i)};
-    count_ += weights_[i] > 0 ? 1 : 0;
+  for (const uint64_t weight : weights_) total_ += weight;
+  gathered_ = false;
+}
+
+/// Makes candidates of the tokens whose weight is above the bound, unless there are candidates
+/// already: the first filter can tell that most of a vocabulary will not pass.
+void Distribution::gather(uint64_t bound) noexcept {
+  if (gathered_) return;
+  count_ = 0;
+  for (size_t i = 0; i < weights_.size(); ++i) {
+    if (weights_[i] <= bound) continue;
+    candidates_[count_++] = {weights_[i], logits_[i], static_cast<int32_t>(i)};
   }
+  gathered_ = true;
   in_order_ = true;
 }
 
@@ -139,6 +148,7 @@ void Distribution::assign_top_k(std::span<const float> logits, float largest, do
   if (count_ > wanted) select();
   const Softmax softmax(largest, temperature, weight_bits_);
   for (size_t i = 0; i < count_; ++i) candidates_[i].weight = softmax.weight(candidates_[i].logit);
+  gathered_ = true;
   in_order_ = false;
   keep_first(count_);
 }
@@ -180,18 +190,14 @@ uint64_t Distribution::share(double p) const noexcept {
 
 void Distribution::keep_top_p(double p) noexcept {
   const uint64_t target = share(p);
-  // Candidates of at most this weight are together no more than what may be left out, so none of
-  // them is needed. That leaves few for the search.
-  const uint64_t bound = (total_ - target) / count_;
-  const auto end = candidates_.begin() + static_cast<ptrdiff_t>(count_);
-  const auto kept = std::remove_if(candidates_.begin(), end,
-                                   [&](const Candidate& c) { return c.weight <= bound; });
-  count_ = static_cast<size_t>(kept - candidates_.begin());
+  // Tokens of at most this weight are together no more than what may be left out: none is needed.
+  gather((total_ - target) / weights_.size());
   keep_first(reach(target, kLikelier));
 }
 
 void Distribution::keep_min_p(double p) noexcept {
-  const double least = p * std::ldexp(1.0, weight_bits_);
+  const double least = std::max(1.0, std::ceil(p * std::ldexp(1.0, weight_bits_)));
+  gather(static_cast<uint64_t>(least) - 1);
   const auto end = candidates_.begin() + static_cast<ptrdiff_t>(count_);
   const auto kept = std::remove_if(candidates_.begin(), end, [&](const Candidate& c) {
     return static_cast<double>(c.weight) < least;
@@ -200,6 +206,7 @@ void Distribution::keep_min_p(double p) noexcept {
 }
 
 void Distribution::keep_typical(double p) noexcept {
+  gather(0);
   const auto begin = candidates_.begin();
   // A sum of doubles depends on its order, so it is always that of ids.
   if (!in_order_) std::sort(begin, begin + static_cast<ptrdiff_t>(count_), kById);
@@ -220,10 +227,10 @@ void Distribution::keep_typical(double p) noexcept {
 int32_t Distribution::draw(std::mt19937_64& random) noexcept {
   // Counted along ids, so that the order in which a filter left the candidates does not matter.
   uint64_t left = uniform_below(total_, random);
-  if (!in_order_) return candidates_[reach(left + 1, kById) - 1].token;
-  size_t i = 0;
-  for (; left >= candidates_[i].weight; ++i) left -= candidates_[i].weight;
-  return candidates_[i].token;
+  if (gathered_) return candidates_[reach(left + 1, kById) - 1].token;
+  size_t token = 0;
+  for (; left >= weights_[token]; ++token) left -= weights_[token];
+  return static_cast<int32_t>(token);
 }
 
 }  // namespace hearth

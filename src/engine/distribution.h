@@ -23,7 +23,7 @@ class Distribution {
   explicit Distribution(int64_t vocab_size);
 
   /// The softmax of logits/temperature, temperature > 0. `largest` is the largest logit, finite;
-  /// the others are finite or -inf.
+  /// the others are finite or -inf. They have to stay until the draw.
   void assign(std::span<const float> logits, float largest, double temperature) noexcept;
   /// The same of the k largest logits; Fan et al. 2018, arXiv:1805.04833.
   void assign_top_k(std::span<const float> logits, float largest, double temperature,
@@ -49,15 +49,18 @@ class Distribution {
 
   template <typename Less>
   size_t reach(uint64_t target, Less less) noexcept;
+  void gather(uint64_t bound) noexcept;
   void keep_first(size_t count) noexcept;
   uint64_t share(double p) const noexcept;
 
   int weight_bits_;
-  std::vector<uint64_t> weights_;      // [vocab]
+  std::span<const float> logits_;      // [vocab]
+  std::vector<uint64_t> weights_;      // [vocab] of all tokens
   std::vector<Candidate> candidates_;  // [vocab], the first count_ of them
+  bool gathered_ = false;              // the distribution is that of the candidates
+  bool in_order_ = false;              // they are in the order of ids
   size_t count_ = 0;
-  uint64_t total_ = 0;     // sum of their weights
-  bool in_order_ = false;  // of token ids
+  uint64_t total_ = 0;  // sum of the weights
 };
 
 /// The largest of the logits, -inf when there is none; not a number is passed over.

@@ -10,8 +10,8 @@
 namespace hearth {
 
 /// Three penalties by tokens, one by sequences. With l the logit of a token:
-///   repetition   l < 0 ? l·r : l/r for each token of the window. Keskar et al. 2019 (CTRL, 4.1), in
-///                the form of Hugging Face and llama.cpp for negative logits.
+///   repetition   l < 0 ? l·r : l/r for each token of the window. Keskar et al. 2019 (CTRL),
+///                in the form of Hugging Face and llama.cpp for negative logits.
 ///   frequency    l - f·c, c: how often the token was drawn in the window
 ///   presence     l - p for each token drawn in the window. Both as in OpenAI's API reference.
 ///   DRY          l - m·b^(n - a) for a token that would make a repetition of n >= a tokens one

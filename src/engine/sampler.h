@@ -17,7 +17,7 @@ int32_t argmax(std::span<const float> logits) noexcept;
 
 /// Chooses the tokens of one sequence. Steps, in this order: the mask, logit bias, repetition,
 /// presence and frequency penalties, DRY; then, unless the temperature is 0 and the likeliest is
-/// taken, temperature, top-k, top-p, min-p, typical-p, and a draw. docs/SAMPLING.md has the reasons.
+/// taken, temperature, top-k, top-p, min-p, typical-p, and a draw (docs/SAMPLING.md).
 ///
 /// The same logits, parameters and history give the same tokens on every machine: see
 /// Distribution. Logits themselves may differ in the last bits between instruction sets.

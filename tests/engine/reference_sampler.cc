@@ -136,8 +136,8 @@ std::vector<double> reference_probabilities(const std::vector<double>& logits,
   return {values.begin(), values.end()};
 }
 
-Sampler after(const SamplingParameters& parameters, int64_t vocab_size,
-              const ReferenceHistory& history) {
+Sampler sampler_after(const SamplingParameters& parameters, int64_t vocab_size,
+                      const ReferenceHistory& history) {
   Sampler sampler(parameters, vocab_size, 64);
   sampler.accept_prompt(history.prompt);
   for (const int32_t token : history.answer) sampler.accept(token);

@@ -22,7 +22,7 @@ std::vector<float> exact_logits(uint64_t seed) {
     const uint64_t bits = random();
     uint64_t sum = 0;
     for (int i = 0; i < 4; ++i) sum += bits >> (16 * i) & 0xffff;
-    logit = static_cast<float>(static_cast<int64_t>(sum) - 0x20000) / 0x2000;
+    logit = static_cast<float>(static_cast<int64_t>(sum) - 0x20000) / 0x4000;
   }
   // A few stand out.
   for (size_t i = 0; i < 40; ++i) logits[i * 3571] = 14 + static_cast<float>(i % 8) / 4;
@@ -37,11 +37,13 @@ struct Setting {
 
 std::vector<Setting> settings() {
   return {
-      {"temperature 0.7, top-k 20, top-p 0.8", {.temperature = 0.7, .top_k = 20, .top_p = 0.8}, 1},
-      {"no filter", {}, 2},
-      {"temperature 3, no filter", {.temperature = 3}, 3},
-      {"top-p 0.95", {.top_p = 0.95}, 4},
-      {"temperature 3, top-p 0.95", {.temperature = 3, .top_p = 0.95}, 5},
+      {"temperature 0.7, top-k 20, top-p 0.8",
+       {.temperature = 0.7, .top_k = 20, .top_p = 0.8},
+       0xfd98eb0b8d370e40},
+      {"no filter", {}, 0x779f984cdbf67864},
+      {"temperature 3, no filter", {.temperature = 3}, 0x1a8fb0116ccc7aed},
+      {"top-p 0.95", {.top_p = 0.95}, 0xd94c0dd1a123402d},
+      {"temperature 3, top-p 0.95", {.temperature = 3, .top_p = 0.95}, 0x8f3d21ad038cd913},
       {"min-p 0.05", {.min_p = 0.05}, 6},
       {"temperature 2, typical-p 0.9", {.temperature = 2, .typical_p = 0.9}, 7},
       {"penalties and DRY over 4,000 tokens, top-k 20, top-p 0.95",
