@@ -77,8 +77,7 @@ RequestId Engine::submit(GenerationRequest request) {
     throw UsageError(fmt::format("token {} of the prompt is not in the model's vocabulary of {}.",
                                  token, model_.config().vocab_size));
   }
-  // Parameters out of range are the caller's news now, not when a place is free.
-  const Sampler checked(request.sampling, model_.config().vocab_size);
+  check_sampling(request.sampling);
   queue_.push_back({++last_id_, std::move(request), Stopwatch()});
   return last_id_;
 }
@@ -123,7 +122,9 @@ void Engine::start(Place& place, Waiting waiting) {
   place.usage = {.prompt_tokens = static_cast<int64_t>(place.tokens.size()),
                  .queue_seconds = waiting.since.seconds()};
   place.tokens.reserve(place.tokens.size() + static_cast<size_t>(place.request.max_tokens));
-  place.sampler.emplace(place.request.sampling, model_.config().vocab_size);
+  place.sampler.emplace(place.request.sampling, model_.config().vocab_size,
+                        static_cast<int64_t>(place.tokens.capacity()));
+  place.sampler->accept_prompt(place.tokens);
   place.clock.restart();
   const PrefixStore::Match match = prefixes_.find(place.tokens);
   if (match.snapshot) place.state.restore(*match.snapshot);
@@ -194,8 +195,14 @@ void Engine::after_pass(Place& place, int64_t logit_row) {
 void Engine::draw(Place& place, std::span<const float> logits) {
   GenerationObserver& observer = *place.request.observer;
   last_logits_ = logits;
-  const int32_t forced = observer.forced_token();
-  const int32_t token = forced >= 0 ? forced : place.sampler->sample(logits);
+  Constraint* constraint = place.request.constraint;
+  int32_t token = observer.forced_token();
+  if (token < 0) {
+    token = place.sampler->sample(logits,
+                                  constraint ? constraint->allowed() : std::span<const uint32_t>());
+  }
+  place.sampler->accept(token);
+  if (constraint) constraint->accept(token);
   if (++place.usage.generated_tokens == 1) {
     place.usage.prefill_seconds = place.clock.seconds();
     place.clock.restart();

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "engine/generation.h"
 #include "engine/prefix_store.h"
+#include "engine/sampler.h"
 #include "engine/scheduler.h"
 #include "model/memory_ledger.h"
 #include "model/model.h"

@@ -4,7 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/sampler.h"
+#include "engine/constraint.h"
+#include "engine/sampling_parameters.h"
 
 namespace hearth {
 
@@ -47,10 +48,11 @@ struct GenerationRequest {
   std::vector<int32_t> prompt;  // not empty
   /// Positions in the prompt, ascending, at which the state is worth keeping: where a later prompt
   /// may part from this one, e.g. at the end of a message.
-  std::vector<int64_t> boundaries;
+  std::vector<int64_t> boundaries = {};
   int64_t max_tokens = 0;
-  SamplingParameters sampling;
+  SamplingParameters sampling = {};
   GenerationObserver* observer = nullptr;  // outlives the request
+  Constraint* constraint = nullptr;        // likewise; null: any token
 };
 
 /// Names a request; never used twice.

@@ -15,7 +15,7 @@
 namespace hearth {
 namespace {
 
-constexpr SamplingParameters kGreedy{.temperature = 0};
+const SamplingParameters kGreedy{.temperature = 0};
 
 struct Answer : GenerationObserver {
   bool on_token(int32_t token) noexcept override {
@@ -87,10 +87,10 @@ TEST_F(EngineTest, TogetherIsAsAlone) {
   std::mt19937 random(3);
   struct Case {
     std::vector<int32_t> prompt;
-    std::vector<int64_t> boundaries;
     int64_t max_tokens;
     int64_t cancel_after;  // steps; negative: never
-    std::vector<int32_t> alone;
+    std::vector<int64_t> boundaries = {};
+    std::vector<int32_t> alone = {};
   };
   const auto shared = random_tokens(random, 90);
   std::vector<Case> cases;
@@ -198,7 +198,7 @@ TEST_F(EngineTest, KeptStatesGiveWayToRequests) {
                    .observer = &answer});
     engine.run();
     EXPECT_TRUE(answer.finished);
-    if (answer.reason == FinishReason::kLength) EXPECT_EQ(answer.tokens.size(), 56u);
+    EXPECT_TRUE(answer.reason != FinishReason::kLength || answer.tokens.size() == 56);
   }
   expect_all_free(engine);
 }
