@@ -9,11 +9,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <random>
 #include <string>
 
 #include "app/commands.h"
 #include "app/model_flags.h"
+#include "app/sampling_flags.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/sampler.h"
@@ -21,6 +21,7 @@
 #include "model/traffic.h"
 #include "os/memory_info.h"
 #include "text/chat_template.h"
+#include "text/stop_strings.h"
 #include "text/stream_decoder.h"
 #include "text/tokenizer.h"
 
@@ -36,11 +37,7 @@ struct GenerateOptions {
   bool raw = false;
   bool json = false;
   int64_t max_tokens = 512;
-  std::optional<double> temperature;
-  std::optional<int64_t> top_k;
-  std::optional<double> top_p;
-  std::optional<double> min_p;
-  std::optional<uint64_t> seed;
+  SamplingFlags sampling;
 };
 
 struct Statistics {
@@ -52,7 +49,7 @@ struct Statistics {
   double decode_seconds = 0;  // of all generated tokens but the first
   double decode_gigabytes_per_s = 0;
   uint64_t logits_hash = 0;      // of the last step
-  std::string stop;              // "eos" or "length"
+  std::string stop;              // "eos", "stop" or "length"
   std::string precision;         // precision_text
   std::string residency;         // residency_text
   Json memory;                   // memory_json
@@ -87,16 +84,6 @@ std::vector<int32_t> prompt_tokens(const GenerateOptions& options, const Tokeniz
   return tokens;
 }
 
-SamplingParameters sampling(const GenerateOptions& options) {
-  const GenerationDefaults defaults = load_generation_defaults(options.model.folder);
-  const double temperature = defaults.do_sample ? defaults.temperature : 0.0;
-  return {.temperature = options.temperature.value_or(temperature),
-          .top_k = options.top_k.value_or(defaults.top_k),
-          .top_p = options.top_p.value_or(defaults.top_p),
-          .min_p = options.min_p.value_or(defaults.min_p),
-          .seed = options.seed ? *options.seed : std::random_device{}()};
-}
-
 void check_tokens(const std::string& folder, const ModelConfig& config,
                   const std::vector<int32_t>& tokens, int64_t max_tokens) {
   const int64_t prompt = static_cast<int64_t>(tokens.size());
@@ -122,6 +109,8 @@ template <typename Emit>
 Statistics generate(const GenerateOptions& options, const Emit& emit) {
   const Stopwatch start;
   std::optional<Tokenizer> tokenizer;
+  std::optional<Sampler> sampler;
+  std::optional<StopStrings> stops;
   std::vector<int32_t> prompt;
   RunNeeds needs;
   const auto plan = [&](const ModelConfig& config) {
@@ -131,11 +120,15 @@ Statistics generate(const GenerateOptions& options, const Emit& emit) {
     const int64_t tokens = static_cast<int64_t>(prompt.size());
     needs = {.context_tokens = tokens + options.max_tokens,
              .chunk_tokens = std::min(options.model.chunk_tokens, tokens)};
+    const SamplingParameters sampling =
+        resolve_sampling(options.sampling, options.model.folder, *tokenizer);
+    sampler.emplace(sampling, config.vocab_size, needs.context_tokens);
+    sampler->accept_prompt(prompt);
+    stops.emplace(sampling.stop);
     return needs;
   };
   LoadedModel loaded = load_model(options.model, plan, {.quiet = options.json});
   const Model& model = *loaded.model;
-  Sampler sampler(sampling(options), model.config().vocab_size);
   SequenceRunner runner(
       model, {.context_tokens = needs.context_tokens, .chunk_tokens = needs.chunk_tokens});
   StreamDecoder decoder(*tokenizer, true);
@@ -151,7 +144,8 @@ Statistics generate(const GenerateOptions& options, const Emit& emit) {
   Stopwatch decode;
   const auto& eos = model.config().eos_tokens;
   while (statistics.generated_tokens < options.max_tokens) {
-    const int32_t token = sampler.sample(logits);
+    const int32_t token = sampler->sample(logits);
+    sampler->accept(token);
     if (++statistics.generated_tokens == 1) {
       statistics.first_token_seconds = start.seconds();
       loaded.after_first_token();
@@ -162,10 +156,13 @@ Statistics generate(const GenerateOptions& options, const Emit& emit) {
       statistics.stop = "eos";
       break;
     }
-    emit(decoder.push(token));
+    emit(stops->push(decoder.push(token)));
+    if (stops->stopped()) break;
     if (statistics.generated_tokens < options.max_tokens) logits = runner.feed({&token, 1});
   }
-  emit(decoder.flush());
+  emit(stops->push(decoder.flush()));
+  if (stops->stopped()) statistics.stop = "stop";
+  emit(stops->flush());
   statistics.logits_hash = logits_hash(logits);
   statistics.anonymous_bytes = anonymous_memory_bytes();
   statistics.decode_gigabytes_per_s =
@@ -229,14 +226,7 @@ void add_generate_command(CLI::App& app) {
   command->add_option("-n,--tokens", options->max_tokens, "Most tokens of the answer")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 31))
       ->capture_default_str();
-  const auto option = [&](const char* name, auto& value, const std::string& what) {
-    command->add_option(name, value, what + " (default: the model's generation_config.json)");
-  };
-  option("--temp", options->temperature, "Temperature; 0: greedy");
-  option("--top-k", options->top_k, "Keep the k likeliest; 0: all");
-  option("--top-p", options->top_p, "Keep the likeliest up to this sum of probabilities");
-  option("--min-p", options->min_p, "Keep what is this likely beside the likeliest");
-  command->add_option("--seed", options->seed, "Seed of sampling (default: random)");
+  add_sampling_flags(*command, options->sampling);
   command->add_flag("--json", options->json, "Print one JSON object instead of streaming");
   command->callback([options] { run_generate(*options); });
 }

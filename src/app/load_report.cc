@@ -33,8 +33,10 @@ std::string ledger_text(const MemoryLedger& ledger) {
   row(ledger.residency == Residency::kResident ? "weights, resident" : "weights, mapped",
       ledger.weight_bytes);
   if (ledger.requantised_bytes > 0) row("re-quantised copies", ledger.requantised_bytes);
-  row(fmt::format("state of {} sequence{}", needs.sequences, needs.sequences == 1 ? "" : "s"),
-      ledger.state_bytes_per_sequence * static_cast<uint64_t>(needs.sequences));
+  const std::string kept = needs.snapshots > 0 ? fmt::format(", {} kept", needs.snapshots) : "";
+  row(fmt::format("state of {} sequence{}{}", needs.sequences, needs.sequences == 1 ? "" : "s",
+                  kept),
+      ledger.state_bytes());
   row(fmt::format("keys and values{}, {} tokens", ledger.kv_type == KvType::kInt8 ? " in int8" : "",
                   needs.context_tokens),
       ledger.kv_bytes,

@@ -46,8 +46,10 @@ void print_geometry(const ShowReport& report) {
   fmt::print("  up to {} tokens; MTP layer: {}\n", c.max_positions, report.has_mtp ? "yes" : "no");
   if (report.generation.do_sample) {
     const GenerationDefaults& g = report.generation;
-    fmt::print("  recommended sampling: temperature {}, top-k {}, top-p {}, min-p {}\n",
-               g.temperature, g.top_k, g.top_p, g.min_p);
+    fmt::print(
+        "  recommended sampling: temperature {}, top-k {}, top-p {}, min-p {}, typical-p {}, "
+        "repetition penalty {}\n",
+        g.temperature, g.top_k, g.top_p, g.min_p, g.typical_p, g.repetition_penalty);
   }
   fmt::print("  quantization_config: {}\n",
              report.quantization.method.empty()
@@ -172,7 +174,9 @@ Json report_json(const ShowReport& report, const MemoryLedger& ledger) {
         {"temperature", g.temperature},
         {"top_k", g.top_k},
         {"top_p", g.top_p},
-        {"min_p", g.min_p}}},
+        {"min_p", g.min_p},
+        {"typical_p", g.typical_p},
+        {"repetition_penalty", g.repetition_penalty}}},
       {"mtp", report.has_mtp},
       {"files", std::move(files)},
       {"components", std::move(components)},

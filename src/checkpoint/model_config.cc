@@ -235,6 +235,13 @@ GenerationDefaults load_generation_defaults(const fs::path& directory) {
     defaults.top_p = fields.real("top_p", std::numeric_limits<double>::min(), 1.0);
   }
   if (fields.has("min_p")) defaults.min_p = fields.real("min_p", 0.0, 1.0);
+  if (fields.has("typical_p")) {
+    defaults.typical_p = fields.real("typical_p", std::numeric_limits<double>::min(), 1.0);
+  }
+  if (fields.has("repetition_penalty")) {
+    defaults.repetition_penalty =
+        fields.real("repetition_penalty", std::numeric_limits<double>::min(), 100.0);
+  }
   return defaults;
 }
 

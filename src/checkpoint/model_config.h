@@ -67,9 +67,11 @@ ModelConfig load_model_config(const std::filesystem::path& directory);
 /// The sampling settings that the model's authors recommend.
 struct GenerationDefaults {
   double temperature = 1.0;
-  int64_t top_k = 0;   // 0: off
-  double top_p = 1.0;  // 1: off
-  double min_p = 0.0;  // 0: off
+  int64_t top_k = 0;                // 0: off
+  double top_p = 1.0;               // 1: off
+  double min_p = 0.0;               // 0: off
+  double typical_p = 1.0;           // 1: off
+  double repetition_penalty = 1.0;  // 1: off
   bool do_sample = false;
 };
 

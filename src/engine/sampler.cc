@@ -3,88 +3,102 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
+#include <limits>
 
+#include "base/check.h"
 #include "base/error.h"
 
 namespace hearth {
 namespace {
 
-void require(bool condition, const char* name, const char* range, double value) {
-  if (condition) return;
-  throw UsageError(fmt::format("{} is {}: expected {}.", name, value, range));
+constexpr float kNever = -std::numeric_limits<float>::infinity();
+
+/// The first token of the mask.
+int32_t first_allowed(std::span<const uint32_t> allowed) {
+  const auto word = std::find_if(allowed.begin(), allowed.end(), [](uint32_t w) { return w != 0; });
+  if (word == allowed.end()) return 0;
+  return static_cast<int32_t>((word - allowed.begin()) * 32 + std::countr_zero(*word));
+}
+
+float usable(float logit) {
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  const float number = logit >= kNever ? logit : kNever;  // false for what is not a number
+  return number < kLargest ? number : kLargest;
+}
+
+const SamplingParameters& checked(const SamplingParameters& parameters, int64_t vocab_size) {
+  check_sampling(parameters);
+  for (const LogitBias& entry : parameters.logit_bias) {
+    if (entry.token < vocab_size) continue;
+    throw UsageError(
+        fmt::format("logit_bias names token {}: expected ids below {}, the size of "
+                    "the model's vocabulary.",
+                    entry.token, vocab_size));
+  }
+  return parameters;
 }
 
 }  // namespace
 
 int32_t argmax(std::span<const float> logits) noexcept {
-  return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+  const auto found = std::find(logits.begin(), logits.end(), largest_logit(logits));
+  return found == logits.end() ? 0 : static_cast<int32_t>(found - logits.begin());
 }
 
-Sampler::Sampler(const SamplingParameters& parameters, int64_t vocab_size)
-    : parameters_(parameters), random_(parameters.seed) {
-  const SamplingParameters& p = parameters;
-  require(p.temperature >= 0 && p.temperature <= 100, "temperature", "0 to 100", p.temperature);
-  require(p.top_k >= 0, "top-k", "0 (off) or more", static_cast<double>(p.top_k));
-  require(p.top_p > 0 && p.top_p <= 1, "top-p", "above 0, up to 1", p.top_p);
-  require(p.min_p >= 0 && p.min_p < 1, "min-p", "0 up to below 1", p.min_p);
-  candidates_.resize(static_cast<size_t>(vocab_size));
-  probabilities_.resize(static_cast<size_t>(vocab_size));
+Sampler::Sampler(const SamplingParameters& parameters, int64_t vocab_size, int64_t context_tokens)
+    : parameters_(checked(parameters, vocab_size)),
+      vocab_size_(vocab_size),
+      random_(parameters.seed),
+      penalties_(parameters, vocab_size, context_tokens),
+      logits_(static_cast<size_t>(vocab_size)),
+      distribution_(vocab_size) {}
+
+void Sampler::accept_prompt(std::span<const int32_t> tokens) {
+  for (const int32_t token : tokens) penalties_.accept(token, false);
 }
 
-size_t Sampler::keep_top_k(size_t count) noexcept {
-  const auto likelier = [](const Candidate& a, const Candidate& b) {
-    return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
-  };
-  const auto begin = candidates_.begin();
-  const auto end = begin + static_cast<ptrdiff_t>(count);
-  const bool cut = parameters_.top_k > 0 && static_cast<size_t>(parameters_.top_k) < count;
-  if (!cut) {
-    std::sort(begin, end, likelier);
-    return count;
+void Sampler::accept(int32_t token) { penalties_.accept(token, true); }
+
+void Sampler::load(std::span<const float> logits, std::span<const uint32_t> allowed) noexcept {
+  if (allowed.empty()) {
+    std::transform(logits.begin(), logits.end(), logits_.begin(), usable);
+    return;
   }
-  const auto kept = begin + static_cast<ptrdiff_t>(parameters_.top_k);
-  std::nth_element(begin, kept - 1, end, likelier);
-  std::sort(begin, kept, likelier);
-  return static_cast<size_t>(parameters_.top_k);
-}
-
-size_t Sampler::keep_likely(size_t count) noexcept {
-  const double largest = candidates_[0].logit;
-  double total = 0;
-  for (size_t i = 0; i < count; ++i) {
-    probabilities_[i] =
-        std::exp((static_cast<double>(candidates_[i].logit) - largest) / parameters_.temperature);
-    total += probabilities_[i];
-  }
-  size_t kept = count;
-  double reached = 0;
-  for (size_t i = 0; i < count && parameters_.top_p < 1; ++i) {
-    reached += probabilities_[i];
-    if (reached < parameters_.top_p * total) continue;
-    kept = i + 1;
-    break;
-  }
-  while (kept > 1 && probabilities_[kept - 1] < parameters_.min_p * probabilities_[0]) --kept;
-  return kept;
-}
-
-int32_t Sampler::sample(std::span<const float> logits) noexcept {
-  if (parameters_.temperature == 0) return argmax(logits);
   for (size_t i = 0; i < logits.size(); ++i) {
-    candidates_[i] = {logits[i], static_cast<int32_t>(i)};
+    logits_[i] = (allowed[i / 32] >> (i % 32)) % 2 == 1 ? usable(logits[i]) : kNever;
   }
-  const size_t kept = keep_likely(keep_top_k(logits.size()));
-  double total = 0;
-  for (size_t i = 0; i < kept; ++i) total += probabilities_[i];
-  // 53 random bits, uniform in [0, 1): the standard library's distributions differ by vendor.
-  const double uniform = static_cast<double>(random_() >> 11) * 0x1p-53;
-  double left = uniform * total;
-  for (size_t i = 0; i + 1 < kept; ++i) {
-    left -= probabilities_[i];
-    if (left < 0) return candidates_[i].token;
+}
+
+int32_t Sampler::sample(std::span<const float> logits, std::span<const uint32_t> allowed) noexcept {
+  CHECK(static_cast<int64_t>(logits.size()) == vocab_size_);
+  CHECK(allowed.empty() || allowed.size() * 32 >= logits.size());
+  const SamplingParameters& p = parameters_;
+  const bool as_they_are = allowed.empty() && p.logit_bias.empty() && !penalties_.active();
+  if (p.temperature == 0 && as_they_are) return argmax(logits);
+  load(logits, allowed);
+  for (const LogitBias& entry : p.logit_bias) {
+    float& logit = logits_[static_cast<size_t>(entry.token)];
+    if (logit != kNever) logit = finite(logit + entry.bias);
   }
-  return candidates_[kept - 1].token;
+  penalties_.apply(logits_);
+  return choose(allowed);
+}
+
+int32_t Sampler::choose(std::span<const uint32_t> allowed) noexcept {
+  const SamplingParameters& p = parameters_;
+  const float largest = largest_logit(logits_);
+  if (largest == kNever) return first_allowed(allowed);
+  if (p.temperature == 0) return argmax(logits_);
+  if (p.top_k > 0 && p.top_k < vocab_size_) {
+    distribution_.assign_top_k(logits_, largest, p.temperature, p.top_k);
+  } else {
+    distribution_.assign(logits_, largest, p.temperature);
+  }
+  if (p.top_p < 1) distribution_.keep_top_p(p.top_p);
+  if (p.min_p > 0) distribution_.keep_min_p(p.min_p);
+  if (p.typical_p < 1) distribution_.keep_typical(p.typical_p);
+  return distribution_.draw(random_);
 }
 
 }  // namespace hearth

@@ -37,8 +37,8 @@ double gib(uint64_t bytes) { return static_cast<double>(bytes) / kGib; }
 }  // namespace
 
 uint64_t MemoryLedger::anonymous_bytes(Residency with) const {
-  return (with == Residency::kResident ? weight_bytes : 0) + requantised_bytes +
-         count(needs.sequences) * state_bytes_per_sequence + kv_bytes + scratch_bytes;
+  return (with == Residency::kResident ? weight_bytes : 0) + requantised_bytes + state_bytes() +
+         kv_bytes + scratch_bytes;
 }
 
 uint64_t MemoryLedger::anonymous_bytes() const { return anonymous_bytes(residency); }
@@ -97,8 +97,7 @@ void require_fit(const MemoryLedger& ledger, const ModelOptions& options) {
       gib(ledger.anonymous_bytes()),
       ledger.residency == Residency::kResident ? gib(ledger.weight_bytes) : 0.0,
       ledger.residency == Residency::kResident ? "" : ", which are mapped",
-      gib(ledger.requantised_bytes),
-      gib(count(ledger.needs.sequences) * ledger.state_bytes_per_sequence), gib(ledger.kv_bytes),
+      gib(ledger.requantised_bytes), gib(ledger.state_bytes()), gib(ledger.kv_bytes),
       ledger.needs.context_tokens, gib(ledger.scratch_bytes), gib(ledger.available_bytes), advice));
 }
 

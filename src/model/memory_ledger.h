@@ -14,7 +14,8 @@ enum class Residency : uint8_t { kMapped, kResident };
 /// What will be run.
 struct RunNeeds {
   int64_t context_tokens = 0;  // of all sequences together
-  int64_t sequences = 1;
+  int64_t sequences = 1;       // that run together
+  int64_t snapshots = 0;       // states kept aside
   int64_t chunk_tokens = 512;  // most tokens of one forward pass
   int64_t logit_rows = 1;      // most rows of logits of one
 };
@@ -30,6 +31,11 @@ struct MemoryLedger {
   uint64_t scratch_bytes = 0;  // of forward passes; the backend's part is an upper estimate
   uint64_t available_bytes = 0;
   RunNeeds needs;
+
+  /// States of all sequences, running and kept.
+  uint64_t state_bytes() const {
+    return static_cast<uint64_t>(needs.sequences + needs.snapshots) * state_bytes_per_sequence;
+  }
 
   /// What must be had as memory of the program's own: all but mapped weights.
   uint64_t anonymous_bytes() const;

@@ -39,24 +39,31 @@ void KvPagePool::release(std::byte* page) {
 
 PageList::PageList(KvPagePool& pool) : pool_(&pool) { pages_.reserve(pool.total_pages()); }
 
-PageList::PageList(const PageList& other) : PageList(*other.pool_) {
-  for (std::byte* page : other.pages_) {
-    pool_->share(page);
-    pages_.push_back(page);
-  }
-}
+PageList::PageList(const PageList& other) : PageList(*other.pool_) { *this = other; }
 
 PageList::PageList(PageList&& other) noexcept
     : pool_(other.pool_), pages_(std::exchange(other.pages_, {})) {}
 
-PageList& PageList::operator=(PageList other) noexcept {
+PageList& PageList::operator=(const PageList& other) noexcept {
+  if (this == &other) return *this;
+  CHECK(pool_ == other.pool_);
+  clear();
+  for (std::byte* page : other.pages_) {
+    pool_->share(page);
+    pages_.push_back(page);
+  }
+  return *this;
+}
+
+PageList& PageList::operator=(PageList&& other) noexcept {
   std::swap(pool_, other.pool_);
   std::swap(pages_, other.pages_);
   return *this;
 }
 
-PageList::~PageList() {
+void PageList::clear() noexcept {
   for (std::byte* page : pages_) pool_->release(page);
+  pages_.clear();
 }
 
 bool PageList::reserve(int64_t length, int64_t tokens) {
@@ -89,15 +96,28 @@ SequenceState::SequenceState(const StateShape& shape, KvPagePool& pool)
 void SequenceState::reset() {
   length_ = 0;
   std::memset(fixed_.data(), 0, fixed_.bytes());
-  pages_ = PageList(*pool_);
+  pages_.clear();
+}
+
+StateSnapshot::StateSnapshot(const StateShape& shape, KvPagePool& pool)
+    : fixed_(static_cast<size_t>(shape.fixed_floats()) * sizeof(float)), pages_(pool) {}
+
+void StateSnapshot::clear() {
+  length_ = 0;
+  pages_.clear();
 }
 
 StateSnapshot SequenceState::snapshot() const {
-  StateSnapshot copy(pages_);
-  copy.length_ = length_;
-  copy.fixed_ = MemoryBlock(fixed_.bytes());
-  std::memcpy(copy.fixed_.data(), fixed_.data(), fixed_.bytes());
+  StateSnapshot copy(*shape_, *pool_);
+  save(copy);
   return copy;
+}
+
+void SequenceState::save(StateSnapshot& snapshot) const {
+  CHECK(snapshot.fixed_.bytes() == fixed_.bytes());
+  snapshot.length_ = length_;
+  std::memcpy(snapshot.fixed_.data(), fixed_.data(), fixed_.bytes());
+  snapshot.pages_ = pages_;
 }
 
 void SequenceState::restore(const StateSnapshot& snapshot) {

@@ -57,12 +57,15 @@ class KvPagePool {
 /// Shared ownership of a sequence's pages. Copying shares them.
 class PageList {
  public:
-  /// Has room for all pages of the pool, so that `reserve` never allocates.
+  /// Has room for all pages of the pool, so that neither `reserve` nor an assignment allocates.
   explicit PageList(KvPagePool& pool);
   PageList(const PageList& other);
   PageList(PageList&& other) noexcept;
-  PageList& operator=(PageList other) noexcept;
-  ~PageList();
+  PageList& operator=(const PageList& other) noexcept;
+  PageList& operator=(PageList&& other) noexcept;
+  ~PageList() { clear(); }
+
+  void clear() noexcept;
 
   std::span<std::byte* const> pages() const { return pages_; }
   int64_t size() const { return static_cast<int64_t>(pages_.size()); }
@@ -81,11 +84,16 @@ class PageList {
 /// states are copied.
 class StateSnapshot {
  public:
+  /// Room for a state, empty. Throws MemoryError.
+  StateSnapshot(const StateShape& shape, KvPagePool& pool);
+
   int64_t length() const { return length_; }
+
+  /// Gives the pages up; the room for the rest stays.
+  void clear();
 
  private:
   friend class SequenceState;
-  explicit StateSnapshot(PageList pages) : pages_(std::move(pages)) {}
 
   int64_t length_ = 0;
   MemoryBlock fixed_;
@@ -109,6 +117,8 @@ class SequenceState {
   bool reserve(int64_t tokens) { return pages_.reserve(length_, tokens); }
 
   StateSnapshot snapshot() const;
+  /// A snapshot in the place of another one; allocates nothing.
+  void save(StateSnapshot& snapshot) const;
   void restore(const StateSnapshot& snapshot);
   SequenceState fork() const;
 

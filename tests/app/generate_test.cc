@@ -1,6 +1,7 @@
 // `hearth generate` and `hearth eval` as a user runs them, on the committed checkpoints.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -53,6 +54,64 @@ TEST(Generate, TheSameSeedGivesTheSameTextAtAnyThreadCount) {
   EXPECT_NE(sampled("7", "1"), sampled("8", "1"));
 }
 
+TEST(Generate, StopStringsEndTheAnswerBeforeThem) {
+  const auto greedy = [](std::vector<std::string> more) {
+    more.insert(more.end(), {"--temp", "0"});
+    return generate_json(more);
+  };
+  const std::string whole = greedy({})["text"];
+  ASSERT_GT(whole.size(), 8u);
+  // Whole characters from somewhere in the middle.
+  size_t begin = whole.size() / 2;
+  while ((whole[begin] & 0xc0) == 0x80) ++begin;
+  size_t end = std::min(begin + 5, whole.size());
+  while (end < whole.size() && (whole[end] & 0xc0) == 0x80) ++end;
+  const std::string stop = whole.substr(begin, end - begin);
+  const nlohmann::json stopped = greedy({"--stop=never there", "--stop=" + stop});
+  EXPECT_EQ(stopped["text"], whole.substr(0, whole.find(stop)));
+  EXPECT_EQ(stopped["stop"], "stop");
+}
+
+TEST(Generate, EveryFlagOfTheTableIsKnownAndChecked) {
+  const nlohmann::json greedy = generate_json(
+      {"--temp", "0", "--logit-bias", "70=100", "--logit-bias", "71=-100", "-n", "4"});
+  const nlohmann::json forced = generate_json({"--temp", "1", "--logit-bias", "70=100", "-n", "4"});
+  EXPECT_EQ(greedy["text"], forced["text"]);
+  generate_json({"--repeat-penalty",
+                 "1.1",
+                 "--presence-penalty",
+                 "-0.5",
+                 "--frequency-penalty",
+                 "0.5",
+                 "--repeat-last-n",
+                 "64",
+                 "--dry-multiplier",
+                 "0.8",
+                 "--dry-base",
+                 "1.5",
+                 "--dry-allowed-length",
+                 "3",
+                 "--dry-penalty-last-n",
+                 "100",
+                 "--dry-sequence-breaker",
+                 ".",
+                 "--typical",
+                 "0.9",
+                 "-n",
+                 "4"});
+  const auto error = [](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"generate", "-m", kModel, "-p", "Hello"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
+    return outcome.err;
+  };
+  EXPECT_EQ(error({"--typical", "1.5"}),
+            "hearth: --typical is 1.5: expected a number above 0, up to 1.\n");
+  EXPECT_NE(error({"--logit-bias", "999999999=1"}).find("logit_bias"), std::string::npos);
+  EXPECT_NE(error({"--stop", ""}).find("--stop"), std::string::npos);
+}
+
 TEST(Generate, TheLogitsHashDoesNotDependOnThreadsOrPromptChunks) {
   const auto hash = [](std::vector<std::string> more) {
     more.insert(more.end(), {"--temp", "0"});
@@ -95,7 +154,7 @@ TEST(Generate, WrongUsageExitsWithCode2) {
   EXPECT_EQ(code({"--isa", "mmx"}), 2);
   EXPECT_EQ(code({"--temp", "-1"}), 2);
   EXPECT_EQ(code({"--top-p", "0"}), 2);
-  EXPECT_EQ(code({"--min-p", "1"}), 2);
+  EXPECT_EQ(code({"--min-p", "1.1"}), 2);
   EXPECT_EQ(code({"-n", "0"}), 2);
   EXPECT_EQ(code({"-n", "many"}), 2);
   EXPECT_EQ(code({"-n", "100000"}), 2);  // more than the model's positions

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "base/error.h"
 #include "checkpoint/model_config.h"
 #include "tests/support/model_source.h"
@@ -112,6 +114,21 @@ TEST(GenerationDefaults, ReadsTheFile) {
   EXPECT_EQ(defaults.top_k, 20);
   EXPECT_EQ(defaults.top_p, 0.8);
   EXPECT_EQ(defaults.min_p, 0.0);
+}
+
+TEST(GenerationDefaults, ReadsPenaltiesAndRefusesWrongOnes) {
+  const TempFolder folder;
+  const auto load = [&](const json& file) {
+    std::ofstream(folder.path() / "generation_config.json") << file;
+    return load_generation_defaults(folder.path());
+  };
+  const GenerationDefaults defaults = load({{"repetition_penalty", 1.05}, {"typical_p", 0.9}});
+  EXPECT_EQ(defaults.repetition_penalty, 1.05);
+  EXPECT_EQ(defaults.typical_p, 0.9);
+  EXPECT_EQ(load(json::object()).repetition_penalty, 1);
+  EXPECT_EQ(load(json::object()).typical_p, 1);
+  EXPECT_THROW(load({{"repetition_penalty", 0}}), LoadError);
+  EXPECT_THROW(load({{"typical_p", 1.5}}), LoadError);
 }
 
 TEST(GenerationDefaults, AreGreedyWithoutTheFile) {

@@ -1,0 +1,67 @@
+#include "app/sampling_flags.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <random>
+#include <string>
+
+namespace hearth {
+namespace {
+
+/// Tokens whose text holds one of the texts. One that only several tokens together spell is not
+/// found; the usual breakers are single characters.
+std::vector<int32_t> tokens_holding(const std::vector<std::string>& texts,
+                                    const Tokenizer& tokenizer) {
+  std::vector<int32_t> tokens;
+  for (int32_t token = 0; token < tokenizer.vocab_size(); ++token) {
+    const std::string text = tokenizer.token_text(token);
+    const auto holds = [&](const std::string& part) { return text.find(part) != text.npos; };
+    if (std::any_of(texts.begin(), texts.end(), holds)) tokens.push_back(token);
+  }
+  return tokens;
+}
+
+uint64_t random_seed() {
+  std::random_device device;
+  return (uint64_t{device()} << 32) | device();
+}
+
+std::string value_name(const SamplingParameter& row) {
+  if (std::string(row.type()) == "biases") return "TOKEN=BIAS";
+  if (std::string(row.type()) == "texts") return "TEXT";
+  return std::string(row.type()) == "number" ? "NUMBER" : "INTEGER";
+}
+
+}  // namespace
+
+void add_sampling_flags(CLI::App& command, SamplingFlags& flags) {
+  for (const SamplingParameter& row : sampling_parameters()) {
+    const auto set = [&flags, &row](const std::vector<std::string>& values) {
+      set_from_text(flags.values, row, values);
+      flags.given.push_back(&row);
+    };
+    const std::string help = fmt::format("{} (default: {}){}", row.help, row.default_text(),
+                                         row.repeats() ? "; may be given several times" : "");
+    CLI::Option* option =
+        command.add_option_function<std::vector<std::string>>(row.flags, set, help);
+    // One value for each time that the flag is there.
+    option->expected(1)->allow_extra_args(false)->type_name(value_name(row))->group("Sampling");
+    option->multi_option_policy(row.repeats() ? CLI::MultiOptionPolicy::TakeAll
+                                              : CLI::MultiOptionPolicy::TakeLast);
+  }
+}
+
+SamplingParameters resolve_sampling(const SamplingFlags& flags, const std::filesystem::path& folder,
+                                    const Tokenizer& tokenizer) {
+  SamplingParameters parameters = recommended_sampling(load_generation_defaults(folder));
+  parameters.seed = random_seed();
+  for (const SamplingParameter* row : flags.given) copy_parameter(parameters, flags.values, *row);
+  if (parameters.dry_multiplier > 0) {
+    parameters.dry_breaker_tokens = tokens_holding(parameters.dry_sequence_breakers, tokenizer);
+  }
+  return parameters;
+}
+
+}  // namespace hearth

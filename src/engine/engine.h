@@ -1,0 +1,95 @@
+// Continuous batching: many requests run together, each as if it were alone.
+//
+// One thread calls. A request waits in a queue until a place is free and its pages of the KV cache
+// are certain, then its prompt is computed in chunks beside the tokens of the others, and its answer
+// token by token. Batch and order do not change any answer: a token's bits depend on its own
+// sequence alone.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/generation.h"
+#include "engine/prefix_store.h"
+#include "engine/sampler.h"
+#include "engine/scheduler.h"
+#include "model/memory_ledger.h"
+#include "model/model.h"
+
+namespace hearth {
+
+class Engine {
+ public:
+  /// The model must outlive the engine. `needs` is what the memory ledger was asked for: the
+  /// context is shared by all sequences and kept prefixes. Throws MemoryError.
+  Engine(const Model& model, const RunNeeds& needs);
+  ~Engine();
+
+  /// Most tokens of a prompt and its answer together.
+  int64_t most_tokens() const;
+
+  /// Queues a request. Its prompt is not empty and holds ids of the vocabulary, max_tokens is at
+  /// least 1, and both together are within most_tokens(). Throws UsageError otherwise, and for
+  /// sampling parameters out of range.
+  RequestId submit(GenerationRequest request);
+
+  /// Ends a request; its observer hears so before this returns. Nothing when it has ended before.
+  void cancel(RequestId id);
+
+  /// One forward pass, and what follows from it. False when there is nothing to do.
+  bool step();
+
+  /// Steps until there is nothing to do.
+  void run() {
+    while (step()) {
+    }
+  }
+
+  int64_t waiting() const { return static_cast<int64_t>(queue_.size()); }
+  int64_t running() const;
+  const KvPagePool& pool() const { return pool_; }
+  PrefixStore& prefixes() { return prefixes_; }
+
+  /// The logits of the last token drawn from; for checks. [vocab]
+  std::span<const float> last_logits() const { return last_logits_; }
+
+ private:
+  struct Waiting {
+    RequestId id = 0;
+    GenerationRequest request;
+    Stopwatch since;
+  };
+  struct Place;
+
+  int64_t pages_of(const GenerationRequest& request) const;
+  void admit();
+  void start(Place& place, Waiting waiting);
+  PlaceWork work_of(const Place& place) const;
+  void reserve(Place& place, int64_t tokens);
+  void after_pass(Place& place, int64_t logit_row);
+  void draw(Place& place, std::span<const float> logits);
+  void finish(Place& place, FinishReason reason);
+  std::span<const float> logits(int64_t row) const;
+
+  const Model& model_;
+  RunNeeds needs_;
+  KvPagePool pool_;
+  Workspace workspace_;
+  PrefixStore prefixes_;
+  std::vector<std::unique_ptr<Place>> places_;
+  std::deque<Waiting> queue_;
+  int64_t promised_pages_ = 0;  // to running requests, for all that they may still write
+  RequestId last_id_ = 0;
+  std::span<const float> last_logits_;
+  // Of one step; sized once.
+  std::vector<PlaceWork> work_;
+  std::vector<PlannedSegment> plan_;
+  std::vector<Segment> batch_;
+};
+
+}  // namespace hearth
