@@ -6,6 +6,7 @@
 #include <cmath>
 #include <random>
 
+#include "app/model_bandwidth.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -126,19 +127,7 @@ BenchRunner::BenchRunner(const LoadedModel& loaded, const LimitProbe* probe,
 MachineRecord BenchRunner::measure_machine() const {
   MachineRecord record;
   if (!probe_) return record;
-  constexpr uint64_t kMappedBytes = uint64_t{1} << 30;
-  std::vector<ReadBlock> experts;
-  uint64_t bytes = 0;
-  for (const LayerWeights& layer : loaded_->model->weights().layers) {
-    for (const ExpertWeights& expert : layer.moe.experts) {
-      for (const QuantizedMatrix* m : {&expert.gate, &expert.up, &expert.down}) {
-        if (bytes >= kMappedBytes) break;
-        const int64_t values = m->rows * m->cols * weight_bits(m->layout) / 8;
-        experts.push_back({static_cast<const std::byte*>(m->weights), values});
-        bytes += static_cast<uint64_t>(values);
-      }
-    }
-  }
+  const std::vector<ReadBlock> experts = expert_blocks(*loaded_->model);
   const double s = settings_.probe_seconds;
   using enum ReadOrder;
   using enum ProbeWorkers;

@@ -1,4 +1,4 @@
-// hearth generate: one prompt, one answer.
+// hearth generate: one prompt, one answer; or a file of prompts, answered together.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -12,18 +12,13 @@
 #include <string>
 
 #include "app/commands.h"
-#include "app/model_flags.h"
-#include "app/sampling_flags.h"
+#include "app/generate_batch.h"
+#include "app/generation_flags.h"
+#include "app/text_engine.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "engine/sampler.h"
-#include "engine/sequence_runner.h"
 #include "model/traffic.h"
 #include "os/memory_info.h"
-#include "text/chat_template.h"
-#include "text/stop_strings.h"
-#include "text/stream_decoder.h"
-#include "text/tokenizer.h"
 
 namespace hearth {
 namespace {
@@ -31,33 +26,33 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct GenerateOptions {
-  ModelFlags model;
+  GenerationFlags generation;
   std::string prompt;
-  std::string system;
   bool raw = false;
   bool json = false;
-  int64_t max_tokens = 512;
-  SamplingFlags sampling;
+  ThinkingView thinking = ThinkingView::kShow;
+  BatchOptions batch;
 };
 
 struct Statistics {
   double load_seconds = 0;
   double first_token_seconds = 0;  // from the start of the command
-  int64_t prompt_tokens = 0;
-  double prefill_seconds = 0;
-  int64_t generated_tokens = 0;
-  double decode_seconds = 0;  // of all generated tokens but the first
+  GenerationUsage usage = {};
+  int64_t thinking_tokens = 0;
   double decode_gigabytes_per_s = 0;
   uint64_t logits_hash = 0;      // of the last step
-  std::string stop;              // "eos", "stop" or "length"
   std::string precision;         // precision_text
   std::string residency;         // residency_text
   Json memory;                   // memory_json
   uint64_t anonymous_bytes = 0;  // at the end, with the model still loaded
 
-  double prefill_rate() const { return static_cast<double>(prompt_tokens) / prefill_seconds; }
+  double prefill_rate() const {
+    return static_cast<double>(usage.prompt_tokens) / usage.prefill_seconds;
+  }
   double decode_rate() const {
-    return decode_seconds > 0 ? static_cast<double>(generated_tokens - 1) / decode_seconds : 0.0;
+    return usage.decode_seconds > 0
+               ? static_cast<double>(usage.generated_tokens - 1) / usage.decode_seconds
+               : 0.0;
   }
 };
 
@@ -66,127 +61,81 @@ std::string read_prompt(const std::string& prompt) {
   return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
 }
 
-/// The prompt as tokens: through the checkpoint's chat template, or raw.
-std::vector<int32_t> prompt_tokens(const GenerateOptions& options, const Tokenizer& tokenizer) {
-  const std::string prompt = read_prompt(options.prompt);
-  std::string text = prompt;
-  if (!options.raw) {
+ChatPrompt make_prompt(const GenerateOptions& options, ChatFormat& format) {
+  const std::string text = read_prompt(options.prompt);
+  ChatPrompt prompt;
+  if (options.raw) {
+    prompt = format.raw_prompt(text);
+  } else {
     Json messages = Json::array();
-    if (!options.system.empty()) {
-      messages.push_back({{"role", "system"}, {"content", options.system}});
+    if (!options.generation.system.empty()) {
+      messages.push_back({{"role", "system"}, {"content", options.generation.system}});
     }
-    messages.push_back({{"role", "user"}, {"content", prompt}});
-    text = ChatTemplate(options.model.folder)
-               .render(messages.dump(-1, ' ', false, Json::error_handler_t::replace), "", {});
+    messages.push_back({{"role", "user"}, {"content", text}});
+    prompt = format.prompt(messages);
   }
-  std::vector<int32_t> tokens = tokenizer.encode(text);
-  if (tokens.empty()) throw UsageError("the prompt is empty. Give one with -p TEXT.");
-  return tokens;
+  if (prompt.tokens.empty()) throw UsageError("the prompt is empty. Give one with -p TEXT.");
+  return prompt;
 }
 
-void check_tokens(const std::string& folder, const ModelConfig& config,
-                  const std::vector<int32_t>& tokens, int64_t max_tokens) {
-  const int64_t prompt = static_cast<int64_t>(tokens.size());
-  const int64_t limit = config.max_positions;
-  if (prompt + max_tokens > limit) {
-    throw UsageError(
-        fmt::format("a prompt of {} tokens and an answer of up to {} are more than "
-                    "the model's {} positions. Shorten the prompt or lower -n.",
-                    prompt, max_tokens, limit));
-  }
-  for (const int32_t token : tokens) {
-    if (token < config.vocab_size) continue;
-    throw LoadError({.file = std::filesystem::path(folder) / "tokenizer.json",
-                     .where = fmt::format("token {}", token),
-                     .expected = fmt::format("ids below vocab_size {}", config.vocab_size),
-                     .found = std::to_string(token),
-                     .advice = "Tokenizer and model do not belong together."});
-  }
-}
+/// One answer in the order in which it comes, on standard output. Reasoning stands between its
+/// marks, unless it is alone.
+class Printer {
+ public:
+  explicit Printer(ThinkingView view) : view_(view) {}
 
-/// Runs the prompt and the answer; `emit` gets the text as it appears.
-template <typename Emit>
-Statistics generate(const GenerateOptions& options, const Emit& emit) {
-  const Stopwatch start;
-  std::optional<Tokenizer> tokenizer;
-  std::optional<Sampler> sampler;
-  std::optional<StopStrings> stops;
-  std::vector<int32_t> prompt;
-  RunNeeds needs;
-  const auto plan = [&](const ModelConfig& config) {
-    tokenizer.emplace(options.model.folder);
-    prompt = prompt_tokens(options, *tokenizer);
-    check_tokens(options.model.folder, config, prompt, options.max_tokens);
-    const int64_t tokens = static_cast<int64_t>(prompt.size());
-    needs = {.context_tokens = tokens + options.max_tokens,
-             .chunk_tokens = std::min(options.model.chunk_tokens, tokens)};
-    const SamplingParameters sampling =
-        resolve_sampling(options.sampling, options.model.folder, *tokenizer);
-    sampler.emplace(sampling, config.vocab_size, needs.context_tokens);
-    sampler->accept_prompt(prompt);
-    stops.emplace(sampling.stop);
-    return needs;
-  };
-  LoadedModel loaded = load_model(options.model, plan, {.quiet = options.json});
-  const Model& model = *loaded.model;
-  SequenceRunner runner(
-      model, {.context_tokens = needs.context_tokens, .chunk_tokens = needs.chunk_tokens});
-  StreamDecoder decoder(*tokenizer, true);
-  Statistics statistics{.load_seconds = loaded.load_seconds,
-                        .prompt_tokens = static_cast<int64_t>(prompt.size()),
-                        .stop = "length",
-                        .precision = precision_text(model),
-                        .residency = residency_text(loaded),
-                        .memory = memory_json(loaded)};
-  const Stopwatch prefill;
-  std::span<const float> logits = runner.feed(prompt);
-  statistics.prefill_seconds = prefill.seconds();
-  Stopwatch decode;
-  const auto& eos = model.config().eos_tokens;
-  while (statistics.generated_tokens < options.max_tokens) {
-    const int32_t token = sampler->sample(logits);
-    sampler->accept(token);
-    if (++statistics.generated_tokens == 1) {
-      statistics.first_token_seconds = start.seconds();
-      loaded.after_first_token();
-      decode.restart();
+  void show(const OutputPiece& piece) {
+    const OutputPiece seen = visible_part(piece, view_);
+    if (!seen.thinking.empty()) {
+      if (view_ == ThinkingView::kShow && !thinking_) write("<think>\n");
+      thinking_ = true;
+      write(seen.thinking);
     }
-    statistics.decode_seconds = decode.seconds();
-    if (std::find(eos.begin(), eos.end(), token) != eos.end()) {
-      statistics.stop = "eos";
-      break;
+    if (!seen.answer.empty()) {
+      close();
+      write(seen.answer);
     }
-    emit(stops->push(decoder.push(token)));
-    if (stops->stopped()) break;
-    if (statistics.generated_tokens < options.max_tokens) logits = runner.feed({&token, 1});
   }
-  emit(stops->push(decoder.flush()));
-  if (stops->stopped()) statistics.stop = "stop";
-  emit(stops->flush());
-  statistics.logits_hash = logits_hash(logits);
-  statistics.anonymous_bytes = anonymous_memory_bytes();
-  statistics.decode_gigabytes_per_s =
-      statistics.decode_rate() *
-      static_cast<double>(model_traffic(model).weight_bytes_per_token()) / 1e9;
-  return statistics;
-}
+
+  void finish() {
+    close();
+    write("\n");
+  }
+
+ private:
+  void close() {
+    if (view_ == ThinkingView::kShow && thinking_) write("\n</think>\n\n");
+    thinking_ = false;
+  }
+
+  static void write(const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+  }
+
+  ThinkingView view_;
+  bool thinking_ = false;
+};
 
 void print_statistics(const Statistics& s) {
+  const std::string thinking =
+      s.thinking_tokens > 0 ? fmt::format(" ({} of reasoning)", s.thinking_tokens) : "";
   fmt::print(stderr,
              "load {:.2f} s, first token after {:.2f} s | prompt: {} tokens, {:.1f} tokens/s | "
-             "answer: {} tokens, {:.1f} tokens/s, {:.1f} GB/s | anonymous memory {:.0f} "
+             "answer: {} tokens{}, {:.1f} tokens/s, {:.1f} GB/s | anonymous memory {:.0f} "
              "MB | {} | weights {} | logits {:016x}\n",
-             s.load_seconds, s.first_token_seconds, s.prompt_tokens, s.prefill_rate(),
-             s.generated_tokens, s.decode_rate(), s.decode_gigabytes_per_s,
+             s.load_seconds, s.first_token_seconds, s.usage.prompt_tokens, s.prefill_rate(),
+             s.usage.generated_tokens, thinking, s.decode_rate(), s.decode_gigabytes_per_s,
              static_cast<double>(s.anonymous_bytes) / 1e6, s.residency, s.precision, s.logits_hash);
 }
 
 Json statistics_json(const Statistics& s) {
   return {{"load_seconds", s.load_seconds},
           {"first_token_seconds", s.first_token_seconds},
-          {"prompt_tokens", s.prompt_tokens},
+          {"prompt_tokens", s.usage.prompt_tokens},
           {"prefill_tokens_per_s", s.prefill_rate()},
-          {"generated_tokens", s.generated_tokens},
+          {"generated_tokens", s.usage.generated_tokens},
+          {"reasoning_tokens", s.thinking_tokens},
           {"decode_tokens_per_s", s.decode_rate()},
           {"decode_gigabytes_per_s", s.decode_gigabytes_per_s},
           {"anonymous_memory_bytes", s.anonymous_bytes},
@@ -195,39 +144,79 @@ Json statistics_json(const Statistics& s) {
           {"logits_hash", fmt::format("{:016x}", s.logits_hash)}};
 }
 
-void run_generate(const GenerateOptions& options) {
-  if (options.json) {
-    std::string text;
-    const Statistics s = generate(options, [&](const std::string& piece) { text += piece; });
-    const Json result = {{"text", text}, {"stop", s.stop}, {"statistics", statistics_json(s)}};
-    fmt::print("{}\n", result.dump(2, ' ', false, Json::error_handler_t::replace));
-    return;
-  }
-  const Statistics statistics = generate(options, [](const std::string& piece) {
-    std::fwrite(piece.data(), 1, piece.size(), stdout);
-    std::fflush(stdout);
-  });
-  std::fputc('\n', stdout);
-  std::fflush(stdout);
+void print_json(const TextAnswer& answer, const Statistics& statistics, ThinkingView view) {
+  const OutputPiece seen = visible_part({answer.thinking(), answer.answer()}, view);
+  Json result = {{"text", seen.answer}};
+  if (!seen.thinking.empty()) result["reasoning"] = seen.thinking;
+  result["stop"] = answer.finish_reason();
+  result["statistics"] = statistics_json(statistics);
+  fmt::print("{}\n", result.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+void run_one(const GenerateOptions& options) {
+  const Stopwatch start;
+  ChatPrompt prompt;
+  const auto plan = [&](const ModelConfig& config, ChatFormat& format) {
+    prompt = make_prompt(options, format);
+    check_vocabulary(options.generation.model.folder, config, prompt.tokens);
+    check_context(config, prompt, options.generation.max_tokens);
+    const int64_t tokens = static_cast<int64_t>(prompt.tokens.size());
+    return RunNeeds{.context_tokens = tokens + options.generation.max_tokens,
+                    .chunk_tokens = std::min(options.generation.model.chunk_tokens, tokens)};
+  };
+  TextEngine text(options.generation, plan, {.quiet = options.json});
+  Statistics statistics{.load_seconds = text.loaded().load_seconds,
+                        .precision = precision_text(text.model()),
+                        .residency = residency_text(text.loaded()),
+                        .memory = memory_json(text.loaded())};
+  Printer printer(options.thinking);
+  TextAnswerOptions how{.starts_in_thinking = prompt.starts_in_thinking,
+                        .split_thinking = !options.raw,
+                        .thinking_budget = options.generation.reasoning_budget,
+                        .stop = text.sampling().stop};
+  if (!options.json) how.show = [&](const OutputPiece& piece) { printer.show(piece); };
+  how.on_first_token = [&] {
+    statistics.first_token_seconds = start.seconds();
+    text.loaded().after_first_token();
+  };
+  TextAnswer answer(text.format().tokenizer(), how);
+  text.engine().submit({.prompt = std::move(prompt.tokens),
+                        .max_tokens = options.generation.max_tokens,
+                        .sampling = text.sampling(),
+                        .observer = &answer});
+  text.engine().run();
+  statistics.usage = answer.usage();
+  statistics.thinking_tokens = answer.thinking_tokens();
+  statistics.logits_hash = logits_hash(text.engine().last_logits());
+  statistics.anonymous_bytes = anonymous_memory_bytes();
+  statistics.decode_gigabytes_per_s =
+      statistics.decode_rate() *
+      static_cast<double>(model_traffic(text.model()).weight_bytes_per_token()) / 1e9;
+  if (options.json) return print_json(answer, statistics, options.thinking);
+  printer.finish();
   print_statistics(statistics);
+}
+
+void run_generate(const GenerateOptions& options) {
+  const bool one = !options.prompt.empty();
+  if (one == !options.batch.input.empty()) {
+    throw UsageError("hearth generate needs one of -p TEXT and --input FILE.");
+  }
+  if (one) return run_one(options);
+  run_batch(options.generation, options.batch);
 }
 
 }  // namespace
 
 void add_generate_command(CLI::App& app) {
   const auto options = std::make_shared<GenerateOptions>();
-  CLI::App* command = app.add_subcommand("generate", "Answer one prompt");
-  add_model_flags(*command, options->model);
-  add_run_flags(*command, options->model);
-  command->add_option("-p,--prompt", options->prompt, "The prompt; - reads standard input")
-      ->required();
-  command->add_option("--system", options->system, "A system message before the prompt");
+  CLI::App* command = app.add_subcommand("generate", "Answer one prompt, or a file of them");
+  add_generation_flags(*command, options->generation, 512);
+  command->add_option("-p,--prompt", options->prompt, "The prompt; - reads standard input");
   command->add_flag("--raw", options->raw, "Continue the text as it is, without a chat template");
-  command->add_option("-n,--tokens", options->max_tokens, "Most tokens of the answer")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 31))
-      ->capture_default_str();
-  add_sampling_flags(*command, options->sampling);
+  add_thinking_flag(*command, options->thinking);
   command->add_flag("--json", options->json, "Print one JSON object instead of streaming");
+  add_batch_options(*command, options->batch);
   command->callback([options] { run_generate(*options); });
 }
 

@@ -77,7 +77,7 @@ RequestId Engine::submit(GenerationRequest request) {
     throw UsageError(fmt::format("token {} of the prompt is not in the model's vocabulary of {}.",
                                  token, model_.config().vocab_size));
   }
-  check_sampling(request.sampling);
+  check_sampling(request.sampling, model_.config().vocab_size);
   queue_.push_back({++last_id_, std::move(request), Stopwatch()});
   return last_id_;
 }

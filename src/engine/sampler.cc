@@ -28,14 +28,7 @@ float usable(float logit) {
 }
 
 const SamplingParameters& checked(const SamplingParameters& parameters, int64_t vocab_size) {
-  check_sampling(parameters);
-  for (const LogitBias& entry : parameters.logit_bias) {
-    if (entry.token < vocab_size) continue;
-    throw UsageError(
-        fmt::format("logit_bias names token {}: expected ids below {}, the size of "
-                    "the model's vocabulary.",
-                    entry.token, vocab_size));
-  }
+  check_sampling(parameters, vocab_size);
   return parameters;
 }
 

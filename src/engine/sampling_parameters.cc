@@ -371,6 +371,17 @@ void check_sampling(const SamplingParameters& parameters) {
   }
 }
 
+void check_sampling(const SamplingParameters& parameters, int64_t vocab_size) {
+  check_sampling(parameters);
+  for (const LogitBias& entry : parameters.logit_bias) {
+    if (entry.token < vocab_size) continue;
+    throw UsageError(
+        fmt::format("logit_bias names token {}: expected ids below {}, the size of the model's "
+                    "vocabulary.",
+                    entry.token, vocab_size));
+  }
+}
+
 void copy_parameter(SamplingParameters& to, const SamplingParameters& from,
                     const SamplingParameter& row) {
   std::visit([&](auto member) { to.*member = from.*member; }, row.member);

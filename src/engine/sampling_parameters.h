@@ -84,6 +84,8 @@ void set_from_json(SamplingParameters& parameters, const nlohmann::json& object)
 
 /// Throws UsageError naming the first parameter that is out of range.
 void check_sampling(const SamplingParameters& parameters);
+/// The same for a model of so many tokens.
+void check_sampling(const SamplingParameters& parameters, int64_t vocab_size);
 
 /// Takes over one parameter of another set.
 void copy_parameter(SamplingParameters& to, const SamplingParameters& from,

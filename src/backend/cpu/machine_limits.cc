@@ -57,8 +57,11 @@ void run(CpuBackend& backend, ProbeWorkers workers, int64_t count, const Body& b
 
 }  // namespace
 
-LimitProbe::LimitProbe(CpuBackend& backend)
-    : backend_(&backend), buffer_(static_cast<size_t>(hearth::buffer_bytes())) {
+LimitProbe::LimitProbe(CpuBackend& backend) : LimitProbe(backend, hearth::buffer_bytes()) {}
+
+LimitProbe::LimitProbe(CpuBackend& backend, int64_t most_buffer_bytes)
+    : backend_(&backend),
+      buffer_(static_cast<size_t>(std::min(most_buffer_bytes, hearth::buffer_bytes()))) {
   for (int64_t at = 0; at < buffer_bytes(); at += kProbeBlockBytes) {
     blocks_.push_back({buffer_.as<std::byte>() + at, kProbeBlockBytes});
   }

@@ -34,6 +34,8 @@ class LimitProbe {
   /// Takes a buffer of up to a gigabyte in huge pages, less where memory is short. The backend
   /// must outlive it and be idle whenever something is measured. Throws MemoryError.
   explicit LimitProbe(CpuBackend& backend);
+  /// With a buffer of at most this size; 0: memory is measured elsewhere only.
+  LimitProbe(CpuBackend& backend, int64_t most_buffer_bytes);
 
   int64_t buffer_bytes() const { return static_cast<int64_t>(buffer_.bytes()); }
 

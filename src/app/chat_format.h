@@ -1,0 +1,45 @@
+// Messages to the tokens of a prompt, by a checkpoint's own template and tokenizer.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace hearth {
+
+/// A prompt, and what follows from how it was made.
+struct ChatPrompt {
+  std::vector<int32_t> tokens;
+  /// Where the last message ends and the model's own turn begins: what a later prompt repeats, also
+  /// where it leaves out the reasoning of this turn.
+  int64_t messages_end = 0;
+  bool starts_in_thinking = false;
+};
+
+class ChatFormat {
+ public:
+  /// Throws LoadError.
+  explicit ChatFormat(const std::filesystem::path& folder) : folder_(folder), tokenizer_(folder) {}
+
+  /// `messages` is an array of objects as the template wants them: role, content,
+  /// reasoning_content. Throws TemplateError, and LoadError when there is no template.
+  ChatPrompt prompt(const nlohmann::ordered_json& messages);
+
+  /// A text to be continued as it is.
+  ChatPrompt raw_prompt(const std::string& text) const;
+
+  const Tokenizer& tokenizer() const { return tokenizer_; }
+
+ private:
+  std::filesystem::path folder_;
+  Tokenizer tokenizer_;
+  std::optional<ChatTemplate> template_;  // read when it is first wanted: raw text needs none
+};
+
+}  // namespace hearth

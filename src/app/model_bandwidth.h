@@ -1,0 +1,19 @@
+// How fast the machine reads the weights of a model where they lie.
+#pragma once
+
+#include <vector>
+
+#include "app/model_flags.h"
+#include "backend/cpu/machine_limits.h"
+
+namespace hearth {
+
+/// Matrices of experts, up to a gigabyte of them.
+std::vector<ReadBlock> expert_blocks(const Model& model);
+
+/// Bytes per second of all workers, from experts in random order: the limit of decoding. Takes about
+/// a tenth of a second. 0 for a model so small that caches would be measured, or while its pages
+/// are not all there.
+double model_read_bandwidth(LoadedModel& loaded);
+
+}  // namespace hearth
