@@ -13,7 +13,7 @@ namespace hearth {
 
 struct PullOptions {
   bool all = false;  // every file, not only those that hearth reads
-  DownloadOptions download;
+  DownloadOptions download = {};
 };
 
 struct PullResult {

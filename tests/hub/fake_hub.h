@@ -55,7 +55,7 @@ class FakeHub {
     behaviour["rules"] = rules;
     behave(behaviour);
   }
-  void rule(const nlohmann::json& rule) { rules({1, rule}); }
+  void rule(const nlohmann::json& rule) { rules(std::vector<nlohmann::json>(1, rule)); }
 
   /// The requests since the last call, as fake_hub.py notes them.
   std::vector<nlohmann::json> requests();

@@ -55,7 +55,9 @@ void expect_sound(const fs::path& root, const std::map<std::string, RepoFiles>& 
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(cache.blob(FakeHub::kRepo, ""), error)) {
     const std::string name = entry.path().filename().string();
-    if (digest_kind(name)) EXPECT_EQ(digest_of_file(entry.path(), name), name);
+    if (digest_kind(name)) {
+      EXPECT_EQ(digest_of_file(entry.path(), name), name);
+    }
   }
   for (const CachedSnapshot& snapshot : cache.model(FakeHub::kRepo).snapshots) {
     const RepoFiles& files = truth.at(snapshot.commit);
@@ -65,9 +67,13 @@ void expect_sound(const fs::path& root, const std::map<std::string, RepoFiles>& 
       EXPECT_EQ(read_file(snapshot.folder / name), content) << name;
       ++present;
     }
-    if (snapshot.problems.empty()) EXPECT_GE(present, 4u);  // config, tokenizer, two shards
+    if (snapshot.problems.empty()) {
+      EXPECT_GE(present, 4u);  // config, tokenizer, two shards
+    }
     // A ref is the last thing to be written.
-    if (!snapshot.revisions.empty()) EXPECT_TRUE(snapshot.problems.empty());
+    if (!snapshot.revisions.empty()) {
+      EXPECT_TRUE(snapshot.problems.empty());
+    }
   }
 }
 
@@ -89,7 +95,9 @@ void run_rounds(int rounds) {
     const CachedModel model = HubCache(folder->path() / "hub").model(FakeHub::kRepo);
     EXPECT_EQ(read_file(folder->path() / "hub/models--org--small/refs/main"), commit);
     for (const CachedSnapshot& row : model.snapshots) {
-      if (row.commit == commit) EXPECT_TRUE(row.problems.empty());
+      if (row.commit == commit) {
+        EXPECT_TRUE(row.problems.empty());
+      }
     }
     ++completed;
     folder = std::make_unique<TempFolder>();

@@ -114,7 +114,9 @@ class Pull : public ::testing::Test {
     for (const auto& entry :
          fs::directory_iterator(HubCache(settings.cache).blob(ref.repo, ""), error)) {
       const std::string name = entry.path().filename().string();
-      if (digest_kind(name)) EXPECT_EQ(digest_of_file(entry.path(), name), name);
+      if (digest_kind(name)) {
+        EXPECT_EQ(digest_of_file(entry.path(), name), name);
+      }
     }
   }
 
@@ -408,8 +410,8 @@ TEST_F(Pull, ADamagedJournalCostsTimeAndNothingElse) {
 TEST_F(Pull, TwoAtATimeShareTheWork) {
   hub->rule({{"path", "."}, {"host", "storage"}, {"do", "slow"}, {"rate", 400'000}});
   Watcher other;
-  std::thread second([&] { pull(settings, ref, options, other, {}); });
-  run();
+  std::jthread second([&] { EXPECT_NO_THROW(pull(settings, ref, options, other, {})); });
+  EXPECT_NO_THROW(run());
   second.join();
   expect_whole(small_model());
   std::map<std::string, uint64_t> bytes;  // that were asked of the storage host
