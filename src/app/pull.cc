@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -39,6 +40,8 @@ void run_pull(const PullFlags& flags) {
   options.download.piece_bytes = static_cast<uint64_t>(flags.piece_kib) * 1024;
   options.download.retry.attempts = flags.attempts;
   options.download.stall_seconds = flags.stall_seconds;
+  // libcurl leaves this signal to the program: a connection that breaks is an error among others.
+  std::signal(SIGPIPE, SIG_IGN);
   const CtrlC ctrl_c;
   PullProgress progress(flags.quiet, stderr_is_terminal());
   PullResult result;

@@ -45,8 +45,8 @@ class HubApi {
   /// Throws NetworkError; also when the Hub names a file that could leave its folder.
   HubListing list();
 
-  /// Asks for the headers of a file, as far as the Hub's own host answers. Throws NetworkError: when
-  /// the answer is about another commit, or disagrees with the listing, or has no checksum.
+  /// Asks for the headers of a file, as far as the Hub's own host answers. Throws NetworkError:
+  /// when the answer is about another commit, or disagrees with the listing, or has no checksum.
   HubSource find(const std::string& commit, const HubFile& file);
 
  private:

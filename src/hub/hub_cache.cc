@@ -62,7 +62,8 @@ void find_revisions(const fs::path& refs, std::vector<CachedSnapshot>& snapshots
     const std::string revision = path.lexically_relative(refs).string();
     const std::string commit = read_ref(path);
     for (CachedSnapshot& snapshot : snapshots) {
-      if (snapshot.commit == commit && is_revision(revision)) {
+      const bool temporary = path.extension() == ".tmp";  // of a process that was killed
+      if (snapshot.commit == commit && is_revision(revision) && !temporary) {
         snapshot.revisions.push_back(revision);
       }
     }

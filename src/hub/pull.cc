@@ -132,7 +132,8 @@ void Pull::link(const std::string& file, const std::string& digest) const {
   cache_.link(ref_.repo, result_.commit, file, digest);
 }
 
-/// Downloads small files first: config.json and the index tell what is missing, should it end early.
+/// Downloads small files first: should it end early, config.json and the index tell what is
+/// missing.
 void Pull::fetch(std::vector<HubSource> sources) {
   std::stable_sort(sources.begin(), sources.end(), [](const HubSource& a, const HubSource& b) {
     return size_or_zero(a.file) < size_or_zero(b.file);
@@ -206,6 +207,11 @@ PullResult Pull::run() {
     result_.bytes += size_or_zero(file);
     if (have(file)) {
       link(file.path, file.digest);
+      // A process that was killed between its last two steps leaves a journal behind.
+      std::error_code ignored;
+      for (const fs::path& path : BlobFile::companions(cache_.blob(ref_.repo, file.digest))) {
+        fs::remove(path, ignored);
+      }
     } else {
       absent.push_back(file);
     }

@@ -13,10 +13,17 @@ behaviour.json:
    "rules": [{"path": regular expression, "host": "hub" | "storage", "method": "GET" | "HEAD",
               "times": how often it applies (default: always), "do": what, …}]}
 
-What a rule does: "status" (with "code", "headers", "message"), "truncate" (after "bytes"), "slow" ("rate" bytes a
-second), "stall", "garbage" (right length, wrong bytes), "no_ranges", "no_length", "wrong_range", "extra", "etag"
-(another one), "redirect" (to "location"), "body" (as "text"), "commit" (another one in the headers),
-"large" (redirected whatever its size), "plain_listing" (no sizes, no checksums).
+What a rule does:
+  status          answers "status", with "code" as X-Error-Code and "headers"
+  redirect, body  to "location", with the ports in braces; "text"
+  truncate, slow  after so many "bytes"; at a "rate" of bytes a second
+  stall           sends a half, and nothing for so many "seconds"
+  garbage         the right length, wrong bytes
+  extra           more bytes than there are
+  no_ranges, wrong_range, no_length
+  etag, commit    other ones in the headers
+  large           redirects a file whatever its size
+  plain_listing   has neither sizes nor checksums
 """
 
 import hashlib
@@ -48,7 +55,8 @@ class State:
             return {}
 
     def log(self, row):
-        with self.lock, open(os.path.join(self.folder, "requests.log"), "a", encoding="utf-8") as file:
+        path = os.path.join(self.folder, "requests.log")
+        with self.lock, open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def rules(self, host, method, path):
@@ -112,7 +120,8 @@ class Handler(BaseHTTPRequestHandler):
                 headers["X-Error-Code"] = rule["code"]
             return self.send(rule["status"], headers)
         if "redirect" in self.applied:
-            return self.send(302, {"Location": self.applied["redirect"]["location"].format(**self.state.ports)})
+            location = self.applied["redirect"]["location"]
+            return self.send(302, {"Location": location.format(**self.state.ports)})
         if "body" in self.applied:
             return self.send(200, {}, self.applied["body"]["text"].encode())
         token = self.state.behaviour().get("token")

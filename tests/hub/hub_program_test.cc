@@ -145,7 +145,7 @@ TEST_F(HubProgram, ExitCodes) {
 TEST_F(HubProgram, CtrlCLeavesWhatCanBeTakenUp) {
   hub->rule({{"path", "."}, {"host", "storage"}, {"do", "slow"}, {"rate", 20'000}});
   const testing::Child child =
-      testing::start_program({HEARTH_PROGRAM, "pull", "org/small", "--piece", "16"},
+      testing::start_program({HEARTH_PROGRAM, "pull", "org/small", "--piece", "16", "-j", "2"},
                              {"HF_HUB_CACHE=" + cache().string(), "HF_ENDPOINT=" + hub->endpoint(),
                               "HF_TOKEN=", "HF_HUB_OFFLINE=0"},
                              true);

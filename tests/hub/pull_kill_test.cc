@@ -108,7 +108,7 @@ void run_rounds(int rounds) {
                 {"rules", nlohmann::json::array({{{"path", "."},
                                                   {"host", "storage"},
                                                   {"do", "slow"},
-                                                  {"rate", 40'000 + random() % 200'000}}})}});
+                                                  {"rate", 10'000 + random() % 50'000}}})}});
     const fs::path cache = folder->path() / "hub";
     const auto time = std::chrono::milliseconds(random() % 700);
     if (pull_for(hub, cache, time)) {

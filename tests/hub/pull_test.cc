@@ -261,6 +261,29 @@ TEST_F(Pull, PassingErrorsAreTriedAgain) {
   }
 }
 
+TEST_F(Pull, AnAddressThatExpiredIsAskedForAgain) {
+  hub->rule(
+      {{"path", kShard}, {"host", "storage"}, {"do", "status"}, {"status", 403}, {"times", 1}});
+  run();
+  expect_whole(small_model());
+  size_t through_hub = 0;  // GETs of the shard that began at the Hub
+  for (const json& row : hub->requests()) {
+    const std::string path = row["path"];
+    if (row["host"] == "hub" && row["method"] == "GET" && path.ends_with(kShard)) ++through_hub;
+  }
+  EXPECT_GE(through_hub, 1u);
+}
+
+TEST_F(Pull, AStrayJournalIsCleanedUp) {
+  run();
+  const HubCache cache(settings.cache);
+  const fs::path blob = fs::canonical(cache.snapshot(ref.repo, FakeHub::kCommit) / kShard);
+  testing::write_file(BlobFile::companions(blob)[1], "hearth 1 5\n");
+  EXPECT_EQ(leftovers(), 1u);
+  run();
+  expect_whole(small_model());
+}
+
 TEST_F(Pull, RetryAfterIsWaitedFor) {
   hub->rule({{"path", "api/models"},
              {"do", "status"},
