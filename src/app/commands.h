@@ -10,7 +10,11 @@ namespace hearth {
 void add_bench_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_generate_command(CLI::App& app);
+void add_ls_command(CLI::App& app);
+void add_pull_command(CLI::App& app);
+void add_rm_command(CLI::App& app);
 void add_show_command(CLI::App& app);
 void add_synth_command(CLI::App& app);
+void add_verify_command(CLI::App& app);
 
 }  // namespace hearth

@@ -41,11 +41,18 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string(HEARTH_VERSION));
   app.require_subcommand(1);
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.footer("Exit codes: 0 done, 1 failure, 2 wrong usage, 3 invalid model, 4 out of memory.");
+  app.footer(
+      "Exit codes: 0 done, 1 failure, 2 wrong usage, 3 invalid model, 4 out of memory, 5 network "
+      "or "
+      "access, 6 download interrupted (the same command resumes it), 130 ended by Ctrl-C.");
   hearth::add_generate_command(app);
   hearth::add_eval_command(app);
   hearth::add_bench_command(app);
   hearth::add_show_command(app);
+  hearth::add_pull_command(app);
+  hearth::add_ls_command(app);
+  hearth::add_verify_command(app);
+  hearth::add_rm_command(app);
   hearth::add_synth_command(app);
   return run(app, argc, argv);
 }

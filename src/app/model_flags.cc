@@ -8,16 +8,23 @@
 #include <thread>
 #include <utility>
 
+#include "app/hub_environment.h"
 #include "app/load_report.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "hub/resolve_model.h"
 #include "os/memory_info.h"
 #include "os/terminal.h"
 
 namespace hearth {
 
 void add_model_flags(CLI::App& command, ModelFlags& flags) {
-  command.add_option("-m,--model", flags.folder, "Model folder (Hugging Face layout)")->required();
+  command
+      .add_option("-m,--model", flags.folder, "Model folder, Hub id (org/name[@revision]) or alias")
+      ->required();
+  // Once all flags are read: after --help, and before the subcommand runs.
+  command.parse_complete_callback(
+      [&flags] { flags.folder = resolve_model(flags.folder, environment_hub_settings()); });
   command.add_option("--delta", flags.delta_form, "Form of DeltaNet in prefill")
       ->check(CLI::IsMember({"recurrent", "chunked"}))
       ->capture_default_str();

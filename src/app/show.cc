@@ -7,10 +7,12 @@
 #include <string>
 
 #include "app/commands.h"
+#include "app/hub_environment.h"
 #include "app/load_report.h"
 #include "app/numbers.h"
 #include "app/show_report.h"
 #include "backend/cpu/cpu_backend.h"
+#include "hub/resolve_model.h"
 #include "os/memory_info.h"
 
 namespace hearth {
@@ -192,8 +194,9 @@ Json report_json(const ShowReport& report, const MemoryLedger& ledger) {
 }
 
 void run_show(const ShowOptions& options) {
-  const ShowReport report = inspect_model(options.folder);
-  const MemoryLedger ledger = usual_ledger(options.folder);
+  const std::string folder = resolve_model(options.folder, environment_hub_settings()).string();
+  const ShowReport report = inspect_model(folder);
+  const MemoryLedger ledger = usual_ledger(folder);
   if (options.json) {
     fmt::print("{}\n",
                report_json(report, ledger).dump(2, ' ', false, Json::error_handler_t::replace));
@@ -210,7 +213,9 @@ void add_show_command(CLI::App& app) {
   const auto options = std::make_shared<ShowOptions>();
   CLI::App* command = app.add_subcommand(
       "show", "Show a model folder: geometry, formats, bytes, memory; checks every tensor");
-  command->add_option("folder", options->folder, "Model folder")->required();
+  command
+      ->add_option("folder", options->folder, "Model folder, Hub id (org/name[@revision]) or alias")
+      ->required();
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options] { run_show(*options); });
 }

@@ -26,7 +26,7 @@ const std::map<std::string, std::set<std::string>>& include_table() {
       {"tensor", {"base"}},
       {"os", {"base"}},
       {"text", {"base"}},
-      {"hub", {"base"}},
+      {"hub", {"checkpoint"}},
       {"base", {}},
   };
   return table;
