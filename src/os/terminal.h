@@ -1,9 +1,12 @@
-// Whether a person is watching.
+// Whether a person is watching, or typing.
 #pragma once
 
 namespace hearth {
 
 /// Whether standard error is a terminal.
 bool stderr_is_terminal();
+
+/// Whether standard input is a terminal.
+bool stdin_is_terminal();
 
 }  // namespace hearth
