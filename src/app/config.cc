@@ -24,7 +24,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct ShowOptions {
-  std::vector<std::string> words;
   bool origin = false;
   bool json = false;
 };
@@ -138,7 +137,8 @@ void visit_settings(const std::vector<std::string>& flags, const std::vector<std
   }
 }
 
-void run_show(const ShowOptions& options, const std::vector<std::string>& flags) {
+void run_show(const ShowOptions& options, const std::vector<std::string>& flags,
+              const std::vector<std::string>& words) {
   Json json = Json::object();
   const auto show = [&](const std::string& table, const std::vector<Setting>& all) {
     if (options.json) {
@@ -147,8 +147,10 @@ void run_show(const ShowOptions& options, const std::vector<std::string>& flags)
       print_settings(table, all, options.origin);
     }
   };
-  visit_settings(flags, options.words, show);
-  if (options.words.empty()) {
+  visit_settings(flags, words, show);
+  const bool is_command = std::any_of(
+      words.begin(), words.end(), [](const std::string& word) { return !word.starts_with("-"); });
+  if (!is_command) {
     Program program;
     for (const CLI::App* command : subcommands(program.app())) {
       visit_settings(flags, {command->get_name()},
@@ -169,14 +171,16 @@ void add_config_command(CLI::App& app, const Settings& settings) {
   const auto options = std::make_shared<ShowOptions>();
   CLI::App* show = command->add_subcommand("show", "Print the value of every option");
   ignore_settings(*show);
-  show->add_option("command", options->words,
-                   "Only for this subcommand; its flags may follow behind --")
-      ->expected(0, -1);
   show->add_flag("--origin", options->origin,
                  "Also say where each is from: default, FILE:LINE, $VARIABLE or flag");
   show->add_flag("--json", options->json, "Print JSON");
-  show->footer("What is printed is TOML, as a configuration file has it.");
-  show->callback([options, &app, &settings] { run_show(*options, global_flags(app, settings)); });
+  show->footer(
+      "hearth config show COMMAND FLAGS… shows only what that command line would be given. The "
+      "output is TOML, as in the configuration file.");
+  show->allow_extras()->fallthrough(false);  // the rest is for the program that only parses
+  show->callback([options, show, &app, &settings] {
+    run_show(*options, global_flags(app, settings), show->remaining());
+  });
 
   CLI::App* path = command->add_subcommand("path", "Print the path of the configuration file");
   ignore_settings(*path);

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "app/commands.h"
+#include "app/globals.h"
 #include "app/model_flags.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -212,7 +213,7 @@ void run_generate(const GenerateOptions& options) {
   });
   std::fputc('\n', stdout);
   std::fflush(stdout);
-  print_statistics(statistics);
+  if (!options.model.quiet) print_statistics(statistics);
 }
 
 }  // namespace
@@ -238,7 +239,10 @@ void add_generate_command(CLI::App& app) {
   option("--min-p", options->min_p, "Keep what is this likely beside the likeliest");
   command->add_option("--seed", options->seed, "Seed of sampling (default: random)");
   command->add_flag("--json", options->json, "Print one JSON object instead of streaming");
-  command->callback([options] { run_generate(*options); });
+  command->callback([options, command] {
+    options->model.quiet = globals_of(*command).quiet;
+    run_generate(*options);
+  });
 }
 
 }  // namespace hearth

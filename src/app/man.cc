@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "app/commands.h"
@@ -23,13 +25,28 @@
 namespace hearth {
 namespace {
 
+/// The code point that starts at `at`, and its bytes. The text is our own, and valid UTF-8.
+std::pair<uint32_t, size_t> code_point(const std::string& text, size_t at) {
+  const auto byte = [&](size_t i) { return static_cast<uint32_t>(text[i]) & 0xffu; };
+  const uint32_t first = byte(at);
+  const size_t bytes = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  uint32_t value = bytes == 1 ? first : first & (0xffu >> (bytes + 1));
+  for (size_t i = 1; i < bytes; ++i) value = value << 6 | (byte(at + i) & 0x3fu);
+  return {value, bytes};
+}
+
 /// Text for roff: what it would take for commands or typography is escaped.
 std::string roff(const std::string& text) {
   std::string result;
-  for (size_t i = 0; i < text.size(); ++i) {
+  size_t bytes = 1;
+  for (size_t i = 0; i < text.size(); i += bytes) {
+    uint32_t value = 0;
+    std::tie(value, bytes) = code_point(text, i);
     const bool line_start = i == 0 || text[i - 1] == '\n';
     if (line_start && (text[i] == '.' || text[i] == '\'')) result += "\\&";
-    if (text[i] == '\\') {
+    if (bytes > 1) {
+      result += fmt::format("\\[u{:04X}]", value);
+    } else if (text[i] == '\\') {
       result += "\\e";
     } else if (text[i] == '-') {
       result += "\\-";

@@ -17,7 +17,10 @@
 namespace hearth {
 
 void add_model_flags(CLI::App& command, ModelFlags& flags) {
-  command.add_option("-m,--model", flags.folder, "Model folder (Hugging Face layout)")->required();
+  command.option_defaults()->group("Model");
+  command.add_option("-m,--model", flags.folder, "Model folder (Hugging Face layout)")
+      ->type_name("DIR")
+      ->required();
   command.add_option("--delta", flags.delta_form, "Form of DeltaNet in prefill")
       ->check(CLI::IsMember({"recurrent", "chunked"}))
       ->capture_default_str();
@@ -41,9 +44,11 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
       ->check(CLI::IsMember({"mapped", "resident", "auto"}))
       ->capture_default_str();
   command.add_flag("--lock", flags.lock, "Lock resident weights, so that they are never swapped");
+  command.option_defaults()->group("Options");
 }
 
 void add_run_flags(CLI::App& command, ModelFlags& flags) {
+  command.option_defaults()->group("Run");
   command.add_option("-t,--threads", flags.threads, "Worker threads; 0: one per physical core")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
@@ -53,6 +58,7 @@ void add_run_flags(CLI::App& command, ModelFlags& flags) {
   command.add_option("--chunk", flags.chunk_tokens, "Most prompt tokens of one forward pass")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
+  command.option_defaults()->group("Options");
 }
 
 ModelOptions model_options(const ModelFlags& flags) {
@@ -85,6 +91,7 @@ ReadReport read_weights(const ModelFlags& flags, ModelFiles& files, Backend& bac
 
 LoadedModel load_model(const ModelFlags& flags, const PlanRun& plan, const LoadSettings& settings) {
   const Stopwatch clock;
+  const bool quiet = settings.quiet || flags.quiet;
   if (flags.lock && flags.residency == "mapped") {
     throw UsageError("--lock needs --residency resident: mapped weights belong to the page cache.");
   }
@@ -101,10 +108,10 @@ LoadedModel load_model(const ModelFlags& flags, const PlanRun& plan, const LoadS
   loaded.ledger = make_ledger(files, options, Residency::kMapped, plan(files.config()),
                               loaded.backend->threads(), available_memory_bytes());
   loaded.ledger.residency = chosen_residency(flags, files, loaded.ledger);
-  if (!settings.quiet) fmt::print(stderr, "{}", ledger_text(loaded.ledger));
+  if (!quiet) fmt::print(stderr, "{}", ledger_text(loaded.ledger));
   require_fit(loaded.ledger, options);
   if (loaded.ledger.residency == Residency::kResident) {
-    loaded.read = read_weights(flags, files, backend, settings.quiet);
+    loaded.read = read_weights(flags, files, backend, quiet);
   }
   loaded.model = std::make_unique<Model>(std::move(files), backend, options);
   loaded.load_seconds = clock.seconds();

@@ -39,6 +39,12 @@ std::string typed_default(const CLI::Option& option) {
   return text;
 }
 
+std::string words_for(const std::string& type) {
+  if (type == "INT") return "a whole number";
+  if (type == "UINT") return "a whole number, not negative";
+  return type == "FLOAT" ? "a number" : type;
+}
+
 }  // namespace
 
 std::string OptionRow::value_name() const {
@@ -79,6 +85,9 @@ OptionRow option_row(const CLI::Option& option) {
     if (row.type.empty()) row.type = "VALUE";
     row.choices = split(between(type, "{", "}"), ',');
     row.range = between(type, " in [", "]");
+    if (const size_t dash = row.range.find(" - "); dash != row.range.npos) {
+      row.range.replace(dash, 3, " to ");
+    }
     row.default_value = typed_default(option);
   }
   row.help = option.get_description();
@@ -158,10 +167,10 @@ std::string value_problem(const CLI::Option& option, const std::string& otherwis
                        did_you_mean(found, row.choices));
   }
   if (!row.range.empty()) {
-    return fmt::format("expected {} in {}, found \"{}\".", row.type, row.range, found);
+    return fmt::format("expected {} from {}, found \"{}\".", words_for(row.type), row.range, found);
   }
   if (row.type == "TEXT" || row.type == "FILE" || row.type == "DIR") return otherwise;
-  return fmt::format("expected {}, found \"{}\".", row.type, found);
+  return fmt::format("expected {}, found \"{}\".", words_for(row.type), found);
 }
 
 }  // namespace hearth

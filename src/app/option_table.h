@@ -22,7 +22,7 @@ struct OptionRow {
   std::string positional{};          ///< the name as an argument without a flag; may be empty
   std::string type{};                ///< DIR, FILE, INT, …; "" for a switch
   std::vector<std::string> choices{};
-  std::string range{};  ///< "0 - 1024"
+  std::string range{};  ///< "0 to 1024"
   std::string help{};
   std::string default_value{};  ///< as it would be typed; "" when there is none
   std::string group{};

@@ -39,9 +39,9 @@ bool has_default_command(const CLI::App& app) {
 Program::Program()
     : app_("Local inference for the Qwen3-Next family, from the checkpoints as they are", "hearth"),
       settings_(prepared(app_)) {
-  app_.footer(exit_codes_text());
   add_global_options(app_);
   add_commands(app_, settings_);
+  app_.footer(exit_codes_text());  // at last: subcommands would inherit it
 }
 
 void Program::parse(const std::vector<std::string>& arguments) {

@@ -206,7 +206,7 @@ void add_show_command(CLI::App& app) {
   const auto options = std::make_shared<ShowOptions>();
   CLI::App* command = app.add_subcommand(
       "show", "Show a model folder: geometry, formats, bytes, memory; checks every tensor");
-  command->add_option("folder", options->folder, "Model folder")->required();
+  command->add_option("folder", options->folder, "Model folder")->type_name("DIR")->required();
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options] { run_show(*options); });
 }

@@ -32,7 +32,7 @@ const CLI::Option* option_of(const std::vector<CLI::App*>& chosen, const std::st
 std::string missing(const CLI::App& command, const CLI::Option& option) {
   const OptionRow row = option_row(option);
   if (row.flags.empty()) {
-    return fmt::format("{} is missing. {}", row.positional, row.help);
+    return fmt::format("{} is missing ({}).", row.positional, row.help);
   }
   std::string text = fmt::format("{} is required. Give it", row.signature());
   if (!can_be_set(option)) return text + ".";
@@ -61,24 +61,24 @@ std::string problem(CLI::App& program, const CLI::ParseError& error) {
   const std::vector<CLI::App*> chosen = chosen_commands(program);
   const CLI::App& command = *chosen.back();
   const std::string message = error.what();
-  const std::string kind = error.get_name();
-  if (kind == "ExtrasError") {
+  const auto kind = static_cast<CLI::ExitCodes>(error.get_exit_code());
+  if (kind == CLI::ExitCodes::ExtrasError) {
     for (const std::string& word : program.remaining(true)) {
       if (word != "--") return unexpected(command, word);
     }
   }
   const CLI::Option* option = option_of(chosen, message);
-  if (kind == "RequiredError") {
+  if (kind == CLI::ExitCodes::RequiredError) {
     return option != nullptr ? missing(command, *option)
                              : fmt::format("a subcommand of {} is missing.", command_path(command));
   }
   if (option == nullptr) return message + ".";
-  if (kind == "ConversionError" || kind == "ValidationError") {
+  if (kind == CLI::ExitCodes::ConversionError || kind == CLI::ExitCodes::ValidationError) {
     const OptionRow row = option_row(*option);
     const std::string name = row.flags.empty() ? row.positional : row.flags.back();
     return fmt::format("{}: {}", name, value_problem(*option, message + "."));
   }
-  if (kind == "ArgumentMismatch" && option->count() == 0) {
+  if (kind == CLI::ExitCodes::ArgumentMismatch && option->count() == 0) {
     return fmt::format("{}: the value is missing.", option_row(*option).signature());
   }
   return message + ".";
@@ -88,7 +88,7 @@ std::string problem(CLI::App& program, const CLI::ParseError& error) {
 
 std::string usage_message(CLI::App& program, const CLI::ParseError& error) {
   const CLI::App& command = *chosen_commands(program).back();
-  return fmt::format("{} See {} --help.", problem(program, error), command_path(command));
+  return fmt::format("{} \"{} --help\" explains.", problem(program, error), command_path(command));
 }
 
 }  // namespace hearth
