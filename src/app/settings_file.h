@@ -1,5 +1,5 @@
 // The configuration file as a list of entries. TOML is read by toml++
-// (docs/decisions/0014-toml-and-one-option-table.md).
+// (docs/decisions/0016-toml-and-one-option-table.md).
 #pragma once
 
 #include <filesystem>

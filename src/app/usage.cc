@@ -62,10 +62,10 @@ std::string problem(CLI::App& program, const CLI::ParseError& error) {
   const CLI::App& command = *chosen.back();
   const std::string message = error.what();
   const auto kind = static_cast<CLI::ExitCodes>(error.get_exit_code());
-  if (kind == CLI::ExitCodes::ExtrasError) {
-    for (const std::string& word : program.remaining(true)) {
-      if (word != "--") return unexpected(command, word);
-    }
+  // An option misspelt is mentioned before one that is missing: it may be the same one.
+  for (const std::string& word : program.remaining(true)) {
+    const bool is_flag = word.size() > 1 && word.front() == '-' && word != "--";
+    if (is_flag || kind == CLI::ExitCodes::ExtrasError) return unexpected(command, word);
   }
   const CLI::Option* option = option_of(chosen, message);
   if (kind == CLI::ExitCodes::RequiredError) {
