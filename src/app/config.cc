@@ -120,7 +120,8 @@ Json settings_json(const std::vector<Setting>& all) {
 using Visit = std::function<void(const std::string& table, const std::vector<Setting>& settings)>;
 
 /// Parses as `hearth WORDS` would, and visits the settings of the program and of the commands.
-void visit_settings(const std::vector<std::string>& flags, const std::vector<std::string>& words,
+/// Whether the words name a command.
+bool visit_settings(const std::vector<std::string>& flags, const std::vector<std::string>& words,
                     const Visit& visit) {
   Program program;
   disarm(program.app());
@@ -135,6 +136,7 @@ void visit_settings(const std::vector<std::string>& flags, const std::vector<std
     const std::vector<Setting> all = settings_of(*command, program.settings());
     if (!all.empty()) visit(table, all);
   }
+  return !table.empty();
 }
 
 void run_show(const ShowOptions& options, const std::vector<std::string>& flags,
@@ -147,16 +149,14 @@ void run_show(const ShowOptions& options, const std::vector<std::string>& flags,
       print_settings(table, all, options.origin);
     }
   };
-  visit_settings(flags, words, show);
-  const bool is_command = std::any_of(
-      words.begin(), words.end(), [](const std::string& word) { return !word.starts_with("-"); });
-  if (!is_command) {
-    Program program;
+  if (!visit_settings(flags, words, show)) {
+    const Program program;
     for (const CLI::App* command : subcommands(program.app())) {
-      visit_settings(flags, {command->get_name()},
-                     [&](const std::string& table, const std::vector<Setting>& all) {
-                       if (!table.empty()) show(table, all);
-                     });
+      std::vector<std::string> one = words;
+      one.push_back(command->get_name());
+      visit_settings(flags, one, [&](const std::string& table, const std::vector<Setting>& all) {
+        if (!table.empty()) show(table, all);
+      });
     }
   }
   if (options.json) fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));

@@ -17,6 +17,7 @@ class Program {
   Program& operator=(const Program&) = delete;
 
   CLI::App& app() { return app_; }
+  const CLI::App& app() const { return app_; }
   const Settings& settings() const { return settings_; }
 
   /// Parses and runs. Errors come out as exceptions: those of hearth, with UsageError for every

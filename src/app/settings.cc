@@ -184,8 +184,8 @@ void Settings::check_entries() const {
     const std::vector<std::string> keys = keys_of(command, entry.tables.empty());
     const std::string key = with_dashes(entry.key);
     if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
-    throw UsageError(fmt::format("{}: {}: {} has no such option.{}", entry.place, entry.key,
-                                 entry.tables.empty() ? "no subcommand" : command_path(command),
+    const std::string owner = entry.tables.empty() ? "any subcommand" : command_path(command);
+    throw UsageError(fmt::format("{}: {}: not an option of {}.{}", entry.place, entry.key, owner,
                                  did_you_mean(key, keys)));
   }
 }

@@ -38,7 +38,9 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
     size_t errors = typing_errors(word, candidate);
     // Half a word names it, too: --temperature and --temp.
     const size_t shared = std::min(word.size(), candidate.size());
-    if (shared >= 4 && word.substr(0, shared) == candidate.substr(0, shared)) errors = 1;
+    if (shared >= 4 && word.substr(0, shared) == candidate.substr(0, shared)) {
+      errors = std::min(errors, (letters + 1) / 3);
+    }
     if (errors * 3 > letters + 1 || errors >= fewest) continue;
     fewest = errors;
     best = candidate;

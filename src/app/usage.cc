@@ -62,16 +62,17 @@ std::string problem(CLI::App& program, const CLI::ParseError& error) {
   const CLI::App& command = *chosen.back();
   const std::string message = error.what();
   const auto kind = static_cast<CLI::ExitCodes>(error.get_exit_code());
-  // An option misspelt is mentioned before one that is missing: it may be the same one.
+  const CLI::Option* option = option_of(chosen, message);
+  // What is misspelt is mentioned before what is missing: it may be the same.
+  const bool no_subcommand = kind == CLI::ExitCodes::RequiredError && option == nullptr;
   for (const std::string& word : program.remaining(true)) {
     const bool is_flag = word.size() > 1 && word.front() == '-' && word != "--";
-    if (is_flag || kind == CLI::ExitCodes::ExtrasError) return unexpected(command, word);
+    if (is_flag || no_subcommand || kind == CLI::ExitCodes::ExtrasError) {
+      return unexpected(command, word);
+    }
   }
-  const CLI::Option* option = option_of(chosen, message);
-  if (kind == CLI::ExitCodes::RequiredError) {
-    return option != nullptr ? missing(command, *option)
-                             : fmt::format("a subcommand of {} is missing.", command_path(command));
-  }
+  if (no_subcommand) return fmt::format("a subcommand of {} is missing.", command_path(command));
+  if (kind == CLI::ExitCodes::RequiredError) return missing(command, *option);
   if (option == nullptr) return message + ".";
   if (kind == CLI::ExitCodes::ConversionError || kind == CLI::ExitCodes::ValidationError) {
     const OptionRow row = option_row(*option);

@@ -15,9 +15,9 @@ enum class ExitCode : int {
   kUsage = 2,
   kInvalidModel = 3,
   kOutOfMemory = 4,
-  kNetwork = 5,       ///< the network, a server, or what it lets one have
-  kInterrupted = 6,   ///< a download stopped half-way; the same command resumes it
-  kCancelled = 130,   ///< ended by Ctrl-C
+  kNetwork = 5,      ///< the network, a server, or what it lets one have
+  kInterrupted = 6,  ///< a download stopped half-way; the same command resumes it
+  kCancelled = 130,  ///< ended by Ctrl-C
 };
 
 class Error : public std::runtime_error {

@@ -36,7 +36,8 @@ TEST(ManPages, AreAcceptedByGroff) {
 
 TEST(ManPages, OfTheProgramTellFilesVariablesAndExitCodes) {
   Program program;
-  const std::string page = man_page(program.app());
+  std::string page = man_page(program.app());
+  std::erase(page, '\\');
   EXPECT_TRUE(page.starts_with(".TH \"HEARTH\" 1 ")) << page;
   for (const char* part :
        {".SH COMMANDS\n", ".SH OPTIONS\n", ".SH ENVIRONMENT\n", ".SH FILES\n", ".SH EXIT STATUS\n",

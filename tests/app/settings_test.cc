@@ -152,12 +152,13 @@ TEST_F(SettingsTest, WrongFilesAreRefusedWithFileLineAndWhatIsMeant) {
     return refused({"generate", "-m", "x", "-p", "x"});
   };
   const std::string place = file().string() + ":";
-  EXPECT_HAS(message("\ntmep = 1\n"), place + "2: tmep: no subcommand has such option");
+  EXPECT_HAS(message("\ntmep = 1\n"), place + "2: tmep: not an option of any subcommand");
   EXPECT_HAS(message("tmep = 1\n"), "Did you mean temp?");
-  EXPECT_HAS(message("[generate]\nn-prompt = 1\n"), place + "2: n-prompt: hearth generate has no");
+  EXPECT_HAS(message("[generate]\nn-prompt = 1\n"),
+             place + "2: n-prompt: not an option of hearth generate");
   EXPECT_HAS(message("\n\n[generat]\n"), place + "3: [generat]: hearth has no subcommand");
   EXPECT_HAS(message("[generat]\n"), "Did you mean generate?");
-  EXPECT_HAS(message("help = true\n"), place + "1: help: no subcommand");
+  EXPECT_HAS(message("help = true\n"), place + "1: help: not an option");
   EXPECT_HAS(message("temp = = 1\n"), place + "1: ");
   EXPECT_HAS(message("kv = \"int9\"\n"), place + "1: kv: expected bf16 or int8, found \"int9\"");
   EXPECT_HAS(message("kv = \"int9\"\n"), "Did you mean int8?");
