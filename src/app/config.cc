@@ -73,12 +73,15 @@ std::vector<Setting> settings_of(const CLI::App& command, const Settings& settin
   return all;
 }
 
-/// Makes a program that only parses: nothing is required, and nothing runs.
-void disarm(CLI::App& command) {
-  command.callback(nullptr);
+/// Ends a parse before anything runs.
+struct ParsedOnly {};
+
+/// Nothing is required any more. Callbacks stay: they own what the options are bound to.
+void require_nothing(CLI::App& command) {
   command.require_subcommand(0, 1);
   for (CLI::Option* option : command.get_options(nullptr)) option->required(false);
-  for (CLI::App* each : command.get_subcommands([](CLI::App*) { return true; })) disarm(*each);
+  for (CLI::App* each : command.get_subcommands([](CLI::App*) { return true; }))
+    require_nothing(*each);
 }
 
 /// The flags of this run that belong to the program, to be given to another one.
@@ -124,10 +127,14 @@ using Visit = std::function<void(const std::string& table, const std::vector<Set
 bool visit_settings(const std::vector<std::string>& flags, const std::vector<std::string>& words,
                     const Visit& visit) {
   Program program;
-  disarm(program.app());
+  require_nothing(program.app());
+  program.app().parse_complete_callback([] { throw ParsedOnly(); });
   std::vector<std::string> arguments = flags;
   arguments.insert(arguments.end(), words.begin(), words.end());
-  program.parse(arguments);
+  try {
+    program.parse(arguments);
+  } catch (const ParsedOnly&) {
+  }
   std::string table;
   for (const CLI::App* command : chosen_commands(program.app())) {
     if (command->get_parent() != nullptr) {
