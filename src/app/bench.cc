@@ -13,6 +13,7 @@
 #include "app/bench_report.h"
 #include "app/bench_run.h"
 #include "app/commands.h"
+#include "app/globals.h"
 #include "app/model_flags.h"
 #include "base/error.h"
 #include "os/process_info.h"
@@ -184,15 +185,20 @@ void add_bench_command(CLI::App& app) {
   command->add_option("-o,--output", options->format, "md, json, csv or jsonl")
       ->check(CLI::IsMember({"md", "json", "csv", "jsonl"}))
       ->capture_default_str();
-  command->add_option("--compare", options->compare,
-                      "Also print ratios against this record (json or jsonl)");
+  command
+      ->add_option("--compare", options->compare,
+                   "Also print ratios against this record (json or jsonl)")
+      ->type_name("FILE");
   command->add_flag("--profile", options->profile, "Show shares of the time by operation");
   command
       ->add_option("--probe", options->probe_seconds,
                    "Seconds of each measurement of a limit; 0: none, and no shares")
       ->check(CLI::Range(0.0, 60.0))
       ->capture_default_str();
-  command->callback([options] { run_bench(*options); });
+  command->callback([options, command] {
+    options->model.quiet = globals_of(*command).quiet;
+    run_bench(*options);
+  });
 }
 
 }  // namespace hearth

@@ -12,8 +12,8 @@ ChatPrompt ChatFormat::prompt(const nlohmann::ordered_json& messages) {
       messages.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   ChatPrompt prompt;
   prompt.tokens = tokenizer_.encode(template_->render(json, "", {}));
-  const std::vector<int32_t> without_turn =
-      tokenizer_.encode(template_->render(json, "", {.add_generation_prompt = false, .extra_json = ""}));
+  const std::vector<int32_t> without_turn = tokenizer_.encode(
+      template_->render(json, "", {.add_generation_prompt = false, .extra_json = ""}));
   const auto [end, _] = std::mismatch(without_turn.begin(), without_turn.end(),
                                       prompt.tokens.begin(), prompt.tokens.end());
   prompt.messages_end = end - without_turn.begin();

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "app/commands.h"
+#include "app/globals.h"
 #include "app/model_flags.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -171,6 +172,7 @@ void run_eval(const EvalOptions& options) {
     fmt::print("{:>8} {:>8} {:>12.6f}\n", i + 1, result.tokens[i + 1], result.log_probabilities[i]);
   }
   if (!result.log_probabilities.empty()) fmt::print("perplexity {:.6f}\n", result.perplexity());
+  if (options.model.quiet) return;
   fmt::print(stderr,
              "{} | {} tokens in {:.2f} s, {:.1f} tokens/s | {} | weights {} | logits {:016x}\n",
              loaded.backend->description(), result.tokens.size(), result.seconds,
@@ -186,13 +188,21 @@ void add_eval_command(CLI::App& app) {
       app.add_subcommand("eval", "Log-probabilities and perplexity of a text, or its logits");
   add_model_flags(*command, options->model);
   add_run_flags(*command, options->model);
-  command->add_option("--tokens", options->tokens_file,
-                      "Token ids: .npy (int32, int64), or numbers in a text file");
-  command->add_option("--text", options->text_file, "Text, encoded with the model's tokenizer");
-  command->add_option("--logits", options->logits_file,
-                      "Write the logits here: .npy, float32 [tokens, vocab]");
+  command
+      ->add_option("--tokens", options->tokens_file,
+                   "Token ids: .npy (int32, int64), or numbers in a text file")
+      ->type_name("FILE");
+  command->add_option("--text", options->text_file, "Text, encoded with the model's tokenizer")
+      ->type_name("FILE");
+  command
+      ->add_option("--logits", options->logits_file,
+                   "Write the logits here: .npy, float32 [tokens, vocab]")
+      ->type_name("FILE");
   command->add_flag("--json", options->json, "Print JSON");
-  command->callback([options] { run_eval(*options); });
+  command->callback([options, command] {
+    options->model.quiet = globals_of(*command).quiet;
+    run_eval(*options);
+  });
 }
 
 }  // namespace hearth

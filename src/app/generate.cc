@@ -14,6 +14,7 @@
 #include "app/commands.h"
 #include "app/generate_batch.h"
 #include "app/generation_flags.h"
+#include "app/globals.h"
 #include "app/text_engine.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -194,7 +195,7 @@ void run_one(const GenerateOptions& options) {
       static_cast<double>(model_traffic(text.model()).weight_bytes_per_token()) / 1e9;
   if (options.json) return print_json(answer, statistics, options.thinking);
   printer.finish();
-  print_statistics(statistics);
+  if (!options.generation.model.quiet) print_statistics(statistics);
 }
 
 void run_generate(const GenerateOptions& options) {
@@ -217,7 +218,10 @@ void add_generate_command(CLI::App& app) {
   add_thinking_flag(*command, options->thinking);
   command->add_flag("--json", options->json, "Print one JSON object instead of streaming");
   add_batch_options(*command, options->batch);
-  command->callback([options] { run_generate(*options); });
+  command->callback([options, command] {
+    options->generation.model.quiet = globals_of(*command).quiet;
+    run_generate(*options);
+  });
 }
 
 }  // namespace hearth

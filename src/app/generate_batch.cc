@@ -102,7 +102,7 @@ class BatchRun {
     }
     std::signal(SIGINT, previous);
     if (interrupted) {
-      throw Error(ExitCode::kInterrupted,
+      throw Error(ExitCode::kCancelled,
                   fmt::format("interrupted after {} of {} answers. Run the same command again to "
                               "go on.",
                               output_.written(), count));

@@ -1,10 +1,13 @@
-// The program: finds the subcommand, and turns every failure into a message and an exit code.
-#include <CLI/CLI.hpp>
+// The program: runs the command line, and turns every failure into a message and an exit code.
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <exception>
+#include <memory>
 #include <new>
 
-#include "app/commands.h"
+#include "app/program.h"
 #include "base/error.h"
 
 namespace {
@@ -17,12 +20,10 @@ int fail(const char* message, ExitCode code) {
   return static_cast<int>(code);
 }
 
-int run(CLI::App& app, int argc, char** argv) {
+int run(const std::vector<std::string>& arguments) {
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    // Help and version are "errors" of code 0 here.
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+    const auto program = std::make_unique<hearth::Program>();
+    program->run(arguments);
   } catch (const hearth::Error& error) {
     return fail(error.what(), error.code());
   } catch (const std::bad_alloc&) {
@@ -30,29 +31,19 @@ int run(CLI::App& app, int argc, char** argv) {
   } catch (const std::exception& error) {
     return fail(error.what(), ExitCode::kFailure);
   }
-  return 0;
+  // Results that nobody got are no success: a full disk shows here.
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    std::fprintf(stderr, "hearth: standard output: %s.\n", std::strerror(errno));
+    return static_cast<int>(ExitCode::kFailure);
+  }
+  return static_cast<int>(ExitCode::kOk);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Local inference for the Qwen3-Next family, from the checkpoints as they are.",
-               "hearth");
-  app.set_version_flag("--version", std::string(HEARTH_VERSION));
-  app.require_subcommand(1);
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.footer(
-      "Exit codes: 0 done, 1 failure, 2 wrong usage, 3 invalid model, 4 out of memory, 5 network "
-      "or "
-      "access, 6 download interrupted (the same command resumes it), 130 ended by Ctrl-C.");
-  hearth::add_generate_command(app);
-  hearth::add_eval_command(app);
-  hearth::add_bench_command(app);
-  hearth::add_show_command(app);
-  hearth::add_pull_command(app);
-  hearth::add_ls_command(app);
-  hearth::add_verify_command(app);
-  hearth::add_rm_command(app);
-  hearth::add_synth_command(app);
-  return run(app, argc, argv);
+  // Whoever started the program may have it ignore a closed pipe; `hearth … | head` then ends with
+  // an error instead of quietly.
+  std::signal(SIGPIPE, SIG_DFL);
+  return run({argv + (argc > 0 ? 1 : 0), argv + argc});
 }

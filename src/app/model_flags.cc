@@ -19,8 +19,10 @@
 namespace hearth {
 
 void add_model_flags(CLI::App& command, ModelFlags& flags) {
+  command.option_defaults()->group("Model");
   command
       .add_option("-m,--model", flags.folder, "Model folder, Hub id (org/name[@revision]) or alias")
+      ->type_name("DIR")
       ->required();
   // Once all flags are read: after --help, and before the subcommand runs.
   command.parse_complete_callback(
@@ -48,9 +50,11 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
       ->check(CLI::IsMember({"mapped", "resident", "auto"}))
       ->capture_default_str();
   command.add_flag("--lock", flags.lock, "Lock resident weights, so that they are never swapped");
+  command.option_defaults()->group("Options");
 }
 
 void add_run_flags(CLI::App& command, ModelFlags& flags) {
+  command.option_defaults()->group("Run");
   command.add_option("-t,--threads", flags.threads, "Worker threads; 0: one per physical core")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
@@ -60,6 +64,7 @@ void add_run_flags(CLI::App& command, ModelFlags& flags) {
   command.add_option("--chunk", flags.chunk_tokens, "Most prompt tokens of one forward pass")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
+  command.option_defaults()->group("Options");
 }
 
 ModelOptions model_options(const ModelFlags& flags) {
@@ -92,6 +97,7 @@ ReadReport read_weights(const ModelFlags& flags, ModelFiles& files, Backend& bac
 
 LoadedModel load_model(const ModelFlags& flags, const PlanRun& plan, const LoadSettings& settings) {
   const Stopwatch clock;
+  const bool quiet = settings.quiet || flags.quiet;
   if (flags.lock && flags.residency == "mapped") {
     throw UsageError("--lock needs --residency resident: mapped weights belong to the page cache.");
   }
@@ -108,10 +114,10 @@ LoadedModel load_model(const ModelFlags& flags, const PlanRun& plan, const LoadS
   loaded.ledger = make_ledger(files, options, Residency::kMapped, plan(files.config()),
                               loaded.backend->threads(), available_memory_bytes());
   loaded.ledger.residency = chosen_residency(flags, files, loaded.ledger);
-  if (!settings.quiet) fmt::print(stderr, "{}", ledger_text(loaded.ledger));
+  if (!quiet) fmt::print(stderr, "{}", ledger_text(loaded.ledger));
   require_fit(loaded.ledger, options);
   if (loaded.ledger.residency == Residency::kResident) {
-    loaded.read = read_weights(flags, files, backend, settings.quiet);
+    loaded.read = read_weights(flags, files, backend, quiet);
   }
   loaded.model = std::make_unique<Model>(std::move(files), backend, options);
   loaded.load_seconds = clock.seconds();

@@ -34,6 +34,7 @@ struct ModelFlags {
   std::string residency = "mapped";
   bool lock = false;
   int64_t chunk_tokens = 512;
+  bool quiet = false;  // --quiet of the program: says nothing on stderr
 };
 
 /// Adds -m and how the model is loaded and computed: --delta, --exact, --kv, --head, --dense,

@@ -215,6 +215,7 @@ void add_show_command(CLI::App& app) {
       "show", "Show a model folder: geometry, formats, bytes, memory; checks every tensor");
   command
       ->add_option("folder", options->folder, "Model folder, Hub id (org/name[@revision]) or alias")
+      ->type_name("DIR")
       ->required();
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options] { run_show(*options); });

@@ -107,7 +107,7 @@ void add_synth_command(CLI::App& app) {
   const auto options = std::make_shared<SynthOptions>();
   CLI::App* command =
       app.add_subcommand("synth", "Write a checkpoint of real size with random weights");
-  command->add_option("folder", options->folder, "Folder to write")->required();
+  command->add_option("folder", options->folder, "Folder to write")->type_name("DIR")->required();
   command->add_option("--preset", options->preset, fmt::format("Model: {}", kPresetNames))
       ->capture_default_str();
   command->add_option("--layers", options->layers, "Only the first layers of the model");

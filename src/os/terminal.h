@@ -1,4 +1,4 @@
-// Whether a person is watching.
+// Whether a person is watching, or typing.
 #pragma once
 
 namespace hearth {

@@ -1,0 +1,31 @@
+// What every subcommand understands: --quiet, --verbose, --color.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace hearth {
+
+enum class ColorChoice { kAuto, kAlways, kNever };
+
+struct Globals {
+  bool quiet = false;    ///< only results, warnings and errors
+  bool verbose = false;  ///< also why: which settings hold and where they come from
+  ColorChoice color = ColorChoice::kAuto;
+};
+
+/// The group of these options in --help.
+inline constexpr const char* kGlobalGroup = "Global options";
+
+/// Adds the options to the program. Every subcommand accepts them, before and after its name.
+void add_global_options(CLI::App& program);
+
+/// The choices of this run, for the callback of a subcommand. With --color auto, the variables
+/// NO_COLOR, CLICOLOR_FORCE and TERM=dumb have decided where they are set.
+Globals globals_of(const CLI::App& command);
+
+/// The program that a subcommand, or a subcommand of one, belongs to.
+const CLI::App& program_of(const CLI::App& command);
+
+}  // namespace hearth
