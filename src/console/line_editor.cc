@@ -149,7 +149,7 @@ unsigned char LineEditor::Terminal::suspend(EditLine* editor, int) {
   of(editor).write(kPasteOff);
   std::raise(SIGTSTP);
   of(editor).write(kPasteOn);
-  return CC_REFRESH;
+  return CC_REDISPLAY;
 }
 
 /// Several lines are inserted as they are: a line feed among them does not end the message.

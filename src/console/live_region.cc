@@ -5,6 +5,9 @@
 namespace hearth {
 namespace {
 
+constexpr const char* kClearRow = "\x1b[K";    // from the cursor on
+constexpr const char* kClearBelow = "\x1b[J";  // and all rows below
+
 /// Rows of the screen that one takes. After the window was made narrower, the terminal has wrapped
 /// what was written for a wider one.
 int height_of(const Row& row, int columns) {
@@ -81,21 +84,34 @@ void LiveRegion::replace(std::span<const Row> rows, TerminalSize size, std::stri
     output.append(rows[same].text, last.text.size());
     next = same + 1;
   } else {
-    move_up_to(same, size.columns, output);
-    output += "\x1b[J";
-    if (same < rows.size()) output += rows[same].text;
-    next = same + 1;
+    rewrite(rows, same, size, output);
+    next = rows.size();
   }
   for (; next < rows.size(); ++next) write_row(rows[next], true, output);
   drawn_.assign(rows.begin(), rows.end());
   if (drawn_.empty()) drawn_.emplace_back();
 }
 
-void LiveRegion::move_up_to(size_t row, int columns, std::string& output) const {
-  int up = -1;
-  for (size_t i = row; i < drawn_.size(); ++i) up += height_of(drawn_[i], columns);
+/// Writes the rows from `first` on over those that stand there. Rows are cleared one by one: tmux
+/// takes clearing the screen from its first cell on for a wish to keep it, and scrolls.
+void LiveRegion::rewrite(std::span<const Row> rows, size_t first, TerminalSize size,
+                         std::string& output) const {
+  int height = 0;
+  for (size_t i = first; i < drawn_.size(); ++i) height += height_of(drawn_[i], size.columns);
   output += '\r';
-  if (up > 0) output.append("\x1b[").append(std::to_string(up)) += 'A';
+  if (height > 1) output.append("\x1b[").append(std::to_string(height - 1)) += 'A';
+  // In a full row the cursor waits in the last column, and clearing would take that.
+  const bool has_full_rows = std::any_of(
+      rows.begin() + static_cast<std::ptrdiff_t>(first), rows.end(),
+      [&](const Row& row) { return row.is_continuation || row.columns >= size.columns; });
+  if (has_full_rows) output += kClearBelow;
+  for (size_t i = first; i < rows.size(); ++i) {
+    if (i > first && !rows[i].is_continuation) output += "\r\n";
+    if (!has_full_rows) output += kClearRow;
+    output += rows[i].text;
+  }
+  const bool has_fewer = static_cast<size_t>(height) > rows.size() - first;
+  if (has_fewer && !has_full_rows) output += kClearBelow;
 }
 
 }  // namespace hearth

@@ -11,7 +11,7 @@
 namespace hearth {
 
 /// Keeps rows at the end of the output up to date with the fewest control sequences: carriage
-/// return, cursor up (CSI n A), clear to the end of the screen (CSI J). It leaves the cursor behind
+/// return, cursor up (CSI n A), clear to the end of the row (CSI K) or screen (CSI J). It leaves the cursor behind
 /// the last row, without a line feed. Nothing above the region is touched.
 ///
 /// What a terminal has scrolled away cannot be replaced. So a region that is taller than the screen
@@ -27,7 +27,8 @@ class LiveRegion {
 
  private:
   void replace(std::span<const Row> rows, TerminalSize size, std::string& output);
-  void move_up_to(size_t row, int columns, std::string& output) const;
+  void rewrite(std::span<const Row> rows, size_t first, TerminalSize size,
+               std::string& output) const;
 
   std::vector<Row> drawn_;    // as they stand on the screen
   bool row_is_open_ = false;  // the cursor is behind a final row, whose line feed is due

@@ -26,7 +26,7 @@ struct MarkdownViewOptions {
   Style style{false};
   unsigned base_styles = kPlainStyle;  ///< of all text, such as kDim for a model's thinking
   std::function<TerminalSize()> size = [] { return TerminalSize(); };
-  std::function<void(std::string_view)> write = {};  ///< called at most once for each piece
+  std::function<void(std::string_view)> write = {};  ///< called at most once per piece
 };
 
 /// What a stream of this kind should get.

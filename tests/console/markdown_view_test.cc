@@ -216,6 +216,15 @@ TEST(MarkdownView, FinishedBlocksAreNotTouched) {
   EXPECT_EQ(later.find("three"), std::string::npos);
 }
 
+TEST(MarkdownView, TheScreenIsNotClearedWhileABlockGrows) {
+  Shown shown({40, 10});
+  for (const char c : std::string("# A **title** that grows\n\n- *item* one\n- two `code` x")) {
+    shown.view.add({&c, 1});
+  }
+  EXPECT_NE(shown.raw.find("\x1b[K"), std::string::npos) << "rows are redrawn";
+  EXPECT_EQ(shown.raw.find("\x1b[J"), std::string::npos) << "tmux would scroll them away";
+}
+
 TEST(MarkdownView, OneWriteForEachPieceAndNoneWithoutChange) {
   Shown shown({40, 10});
   shown.view.add("**bold");

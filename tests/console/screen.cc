@@ -44,9 +44,11 @@ void Screen::control(char final_byte, const std::string& parameters) {
     const size_t up = std::stoul(parameters);
     ASSERT_LE(up, row_ - top()) << "the cursor would leave the screen";
     row_ -= up;
-  } else if (final_byte == 'J' && parameters.empty()) {
-    lines_.resize(row_ + 1);
-    if (lines_[row_].size() > column_) lines_[row_].resize(column_);
+  } else if ((final_byte == 'J' || final_byte == 'K') && parameters.empty()) {
+    if (final_byte == 'J') lines_.resize(row_ + 1);
+    // A cursor that waits behind a full row stands on its last column.
+    const size_t column = std::min(column_, static_cast<size_t>(columns_) - 1);
+    if (lines_[row_].size() > column) lines_[row_].resize(column);
   } else {
     FAIL() << "unknown control sequence: CSI " << parameters << final_byte;
   }
