@@ -38,7 +38,8 @@ ViewMode view_mode(bool is_terminal, bool can_redraw, bool wants_plain);
 ///
 /// A block that outgrows the screen is written in parts: code line by line, lists item by item, a
 /// paragraph up to a row that begins outside of emphasis, a table row by row with the widths that
-/// it had. A single quote or item that is taller than the screen shows its end until it is finished.
+/// it had. A single quote or item that is taller than the screen shows its end until it is
+/// finished.
 ///
 /// Nothing that the text contains reaches the terminal as a control sequence, but in kRaw.
 class MarkdownView {
