@@ -11,8 +11,8 @@
 namespace hearth {
 
 /// Keeps rows at the end of the output up to date with the fewest control sequences: carriage
-/// return, cursor up (CSI n A), clear to the end of the row (CSI K) or screen (CSI J). It leaves the cursor behind
-/// the last row, without a line feed. Nothing above the region is touched.
+/// return, cursor up (CSI n A), clear to the end of the row (CSI K) or of the screen (CSI J). It
+/// leaves the cursor behind the last row, without a line feed. Nothing above the region is touched.
 ///
 /// What a terminal has scrolled away cannot be replaced. So a region that is taller than the screen
 /// shows its end only; its other rows appear when it is committed.

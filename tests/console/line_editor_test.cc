@@ -65,7 +65,7 @@ TEST(LineEditor, CtrlCGivesUpTheLine) {
   terminal.type("half a li");
   ASSERT_TRUE(terminal.shows("li"));
   terminal.type("\x03");
-  EXPECT_TRUE(terminal.shows("<given up>")) << terminal.output();
+  ASSERT_TRUE(terminal.shows("<given up>")) << terminal.output() << terminal.wait();
   ASSERT_TRUE(terminal.shows(">>> "));
   terminal.type("\x03");
   EXPECT_TRUE(terminal.shows("<interrupted>")) << terminal.output();
