@@ -15,7 +15,7 @@ namespace {
 /// The table: what each module may include, besides itself. What these include follows from it.
 const std::map<std::string, std::set<std::string>>& include_table() {
   static const std::map<std::string, std::set<std::string>> table = {
-      {"app", {"server", "engine", "text", "hub"}},
+      {"app", {"server", "engine", "text", "hub", "console"}},
       {"server", {"engine", "text"}},
       {"engine", {"model"}},
       {"model", {"backend", "formats"}},
@@ -27,6 +27,7 @@ const std::map<std::string, std::set<std::string>>& include_table() {
       {"os", {"base"}},
       {"text", {"base"}},
       {"hub", {"checkpoint"}},
+      {"console", {"base"}},
       {"base", {}},
   };
   return table;
