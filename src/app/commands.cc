@@ -4,6 +4,7 @@ namespace hearth {
 
 void add_commands(CLI::App& app, const Settings& settings) {
   add_bench_command(app);
+  add_chat_command(app);
   add_completion_command(app);
   add_config_command(app, settings);
   add_eval_command(app);

@@ -10,6 +10,7 @@ namespace hearth {
 class Settings;
 
 void add_bench_command(CLI::App& app);
+void add_chat_command(CLI::App& app);
 void add_completion_command(CLI::App& app);
 void add_config_command(CLI::App& app, const Settings& settings);
 void add_eval_command(CLI::App& app);

@@ -329,8 +329,11 @@ std::string SamplingParameter::range() const {
 std::string SamplingParameter::default_text() const {
   if (from_checkpoint) return "the model's generation_config.json";
   if (std::holds_alternative<uint64_t P::*>(member)) return "random";
-  const SamplingParameters defaults;
-  return std::visit([&](auto m) { return value_text(defaults.*m); }, member);
+  return value_text(SamplingParameters(), *this);
+}
+
+std::string value_text(const SamplingParameters& parameters, const SamplingParameter& row) {
+  return std::visit([&](auto m) { return value_text(parameters.*m); }, row.member);
 }
 
 std::string SamplingParameter::primary_flag() const {

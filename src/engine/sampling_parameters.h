@@ -71,6 +71,9 @@ struct SamplingParameter {
   bool repeats() const;              // may be given several times: a list
 };
 
+/// The value of a parameter, for people.
+std::string value_text(const SamplingParameters& parameters, const SamplingParameter& row);
+
 /// The whole table, in the order in which parameters act.
 std::span<const SamplingParameter> sampling_parameters();
 

@@ -1,0 +1,141 @@
+#include "app/chat_turn.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <optional>
+#include <utility>
+
+#include "app/text_answer.h"
+#include "base/error.h"
+#include "model/traffic.h"
+
+namespace hearth {
+namespace {
+
+void write_out(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+/// Reasoning and answer as two documents, one below the other.
+class TurnDisplay {
+ public:
+  explicit TurnDisplay(const ChatView& view) : view_(view) {}
+
+  void show(const OutputPiece& piece) {
+    const OutputPiece seen = visible_part(piece, view_.thinking);
+    if (!seen.thinking.empty()) document(thinking_, kDim).add(seen.thinking);
+    if (!seen.answer.empty()) {
+      close_thinking();
+      document(answer_, kPlainStyle).add(seen.answer);
+    }
+  }
+
+  void finish() {
+    close_thinking();
+    if (!answer_) return;
+    answer_->finish();
+    if (view_.mode == ViewMode::kRaw) write_out("\n");
+  }
+
+ private:
+  MarkdownView& document(std::optional<MarkdownView>& view, unsigned styles) {
+    if (!view) {
+      view.emplace(MarkdownViewOptions{.mode = view_.mode,
+                                       .style = view_.style,
+                                       .base_styles = styles,
+                                       .size = [] { return terminal_size(1); },
+                                       .write = write_out});
+    }
+    return *view;
+  }
+
+  void close_thinking() {
+    if (!thinking_) return;
+    thinking_->finish();
+    thinking_.reset();
+    write_out(view_.mode == ViewMode::kRaw ? "\n\n" : "\n");
+  }
+
+  const ChatView& view_;
+  std::optional<MarkdownView> thinking_;
+  std::optional<MarkdownView> answer_;
+};
+
+}  // namespace
+
+double TurnStatistics::tokens_per_s() const {
+  return usage.decode_seconds > 0
+             ? static_cast<double>(usage.generated_tokens - 1) / usage.decode_seconds
+             : 0.0;
+}
+
+std::string statistics_text(const TurnStatistics& s) {
+  std::string text = fmt::format("prompt {} tokens, {} of them cached | ", s.usage.prompt_tokens,
+                                 s.usage.cached_tokens);
+  if (s.thinking_tokens > 0) text += fmt::format("reasoning {}, ", s.thinking_tokens);
+  text += fmt::format("answer {} | first token {:.2f} s | {:.1f} tokens/s", s.answer_tokens(),
+                      s.first_token_seconds, s.tokens_per_s());
+  if (s.bandwidth > 0) {
+    text +=
+        fmt::format(", {:.0f} % of {:.1f} GB/s",
+                    100 * s.tokens_per_s() * s.bytes_per_token / s.bandwidth, s.bandwidth / 1e9);
+  }
+  if (s.finish_reason == "length") text += " | cut off at -n or the end of the context";
+  return text;
+}
+
+int64_t ChatTurn::room(const ChatPrompt& prompt) const {
+  const int64_t left = text_.engine().most_tokens() - static_cast<int64_t>(prompt.tokens.size());
+  if (left >= 1) return std::min(left, flags_.max_tokens);
+  throw UsageError(
+      fmt::format("the conversation has {} tokens, and the context {}. /undo takes turns back, "
+                  "/clear begins anew, and --context sets its size.",
+                  prompt.tokens.size(), text_.engine().most_tokens()));
+}
+
+TurnStatistics ChatTurn::run(Conversation& conversation) {
+  const Stopwatch start;
+  TurnStatistics statistics;
+  TurnDisplay display(view_);
+  std::optional<TextAnswer> answer;
+  try {
+    ChatPrompt prompt = text_.format().prompt(conversation.template_messages());
+    check_vocabulary(flags_.model.folder, text_.model().config(), prompt.tokens);
+    const int64_t most = room(prompt);
+    answer.emplace(text_.format().tokenizer(),
+                   TextAnswerOptions{.starts_in_thinking = prompt.starts_in_thinking,
+                                     .thinking_budget = flags_.reasoning_budget,
+                                     .stop = text_.sampling().stop,
+                                     .show = [&](const OutputPiece& piece) { display.show(piece); },
+                                     .interrupted = [&] { return interrupts_.stop_requested(); },
+                                     .on_first_token =
+                                         [&] {
+                                           statistics.first_token_seconds = start.seconds();
+                                           text_.loaded().after_first_token();
+                                         }});
+    const RequestId id = text_.engine().submit({.prompt = std::move(prompt.tokens),
+                                                .boundaries = {prompt.messages_end},
+                                                .max_tokens = most,
+                                                .sampling = text_.sampling(),
+                                                .observer = &*answer});
+    while (text_.engine().step()) {
+      if (interrupts_.stop_requested()) text_.engine().cancel(id);
+    }
+  } catch (...) {
+    conversation.messages.pop_back();
+    throw;
+  }
+  display.finish();
+  if (answer->answer().empty()) conversation.messages.pop_back();
+  else conversation.messages.push_back({"assistant", answer->answer(), answer->thinking()});
+  statistics.usage = answer->usage();
+  statistics.thinking_tokens = answer->thinking_tokens();
+  statistics.finish_reason = answer->finish_reason();
+  statistics.bytes_per_token =
+      static_cast<double>(model_traffic(text_.model()).weight_bytes_per_token());
+  return statistics;
+}
+
+}  // namespace hearth
