@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,7 @@ namespace hearth {
 
 /// A prompt, and what follows from how it was made.
 struct ChatPrompt {
+  std::string text;
   std::vector<int32_t> tokens;
   /// Where the last message ends and the model's own turn begins: what a later prompt repeats, also
   /// where it leaves out the reasoning of this turn.
@@ -31,15 +34,28 @@ class ChatFormat {
   /// reasoning_content. Throws TemplateError, and LoadError when there is no template.
   ChatPrompt prompt(const nlohmann::ordered_json& messages);
 
+  /// Remembers the tokens that a model chose for its answer. A later prompt that repeats it gets
+  /// the same tokens again, though its text alone could be cut into others: what is known of them
+  /// is found again then.
+  void remember(const ChatPrompt& prompt, std::span<const int32_t> answer);
+
   /// A text to be continued as it is.
   ChatPrompt raw_prompt(const std::string& text) const;
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
 
  private:
+  struct Said {
+    std::string text;
+    std::vector<int32_t> tokens;
+  };
+
+  std::vector<int32_t> encode(const std::string& text) const;
+
   std::filesystem::path folder_;
   Tokenizer tokenizer_;
   std::optional<ChatTemplate> template_;  // read when it is first wanted: raw text needs none
+  std::deque<Said> said_;                 // the latest last
 };
 
 }  // namespace hearth

@@ -100,8 +100,9 @@ TurnStatistics ChatTurn::run(Conversation& conversation) {
   TurnStatistics statistics;
   TurnDisplay display(view_);
   std::optional<TextAnswer> answer;
+  ChatPrompt prompt;
   try {
-    ChatPrompt prompt = text_.format().prompt(conversation.template_messages());
+    prompt = text_.format().prompt(conversation.template_messages());
     check_vocabulary(flags_.model.folder, text_.model().config(), prompt.tokens);
     const int64_t most = room(prompt);
     answer.emplace(text_.format().tokenizer(),
@@ -115,7 +116,7 @@ TurnStatistics ChatTurn::run(Conversation& conversation) {
                                            statistics.first_token_seconds = start.seconds();
                                            text_.loaded().after_first_token();
                                          }});
-    const RequestId id = text_.engine().submit({.prompt = std::move(prompt.tokens),
+    const RequestId id = text_.engine().submit({.prompt = prompt.tokens,
                                                 .boundaries = {prompt.messages_end},
                                                 .max_tokens = most,
                                                 .sampling = text_.sampling(),
@@ -128,6 +129,7 @@ TurnStatistics ChatTurn::run(Conversation& conversation) {
     throw;
   }
   display.finish();
+  text_.format().remember(prompt, answer->tokens());
   if (answer->answer().empty()) conversation.messages.pop_back();
   else conversation.messages.push_back({"assistant", answer->answer(), answer->thinking()});
   statistics.usage = answer->usage();

@@ -22,7 +22,8 @@ void TextAnswer::take(const OutputPiece& piece) {
 }
 
 bool TextAnswer::on_token(int32_t token) noexcept {
-  if (!std::exchange(any_token_, true) && options_.on_first_token) options_.on_first_token();
+  if (tokens_.empty() && options_.on_first_token) options_.on_first_token();
+  tokens_.push_back(token);
   take(options_.split_thinking ? parser_.push(token) : OutputPiece{"", decoder_.push(token)});
   interrupted_ = options_.interrupted && options_.interrupted();
   return !interrupted_ && !stops_.stopped();
@@ -35,7 +36,7 @@ int32_t TextAnswer::forced_token() noexcept {
 }
 
 void TextAnswer::on_finish(FinishReason reason, const GenerationUsage& usage) noexcept {
-  if (!std::exchange(any_token_, true) && options_.on_first_token) options_.on_first_token();
+  if (tokens_.empty() && options_.on_first_token) options_.on_first_token();
   take(options_.split_thinking ? parser_.flush() : OutputPiece{"", decoder_.flush()});
   const bool stopped = stops_.stopped();
   const std::string rest = stops_.flush();

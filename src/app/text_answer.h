@@ -45,6 +45,8 @@ class TextAnswer : public GenerationObserver {
   /// "eos", "stop", "length", "interrupted" or "cancelled".
   std::string_view finish_reason() const { return reason_; }
   const GenerationUsage& usage() const { return usage_; }
+  /// Those that were drawn, without the end token.
+  const std::vector<int32_t>& tokens() const { return tokens_; }
   int64_t thinking_tokens() const { return parser_.thinking_tokens(); }
   const std::string& thinking() const { return thinking_; }
   const std::string& answer() const { return answer_; }
@@ -58,9 +60,9 @@ class TextAnswer : public GenerationObserver {
   OutputParser parser_;
   StreamDecoder decoder_;  // when reasoning is not split off
   StopStrings stops_;
+  std::vector<int32_t> tokens_;
   std::string thinking_;
   std::string answer_;
-  bool any_token_ = false;
   bool interrupted_ = false;
   bool finished_ = false;
   std::string_view reason_;
