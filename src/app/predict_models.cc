@@ -46,8 +46,11 @@ class Outliner {
   }
 
   QuantizedMatrix linear(Component component, int64_t rows, int64_t cols) const {
-    const ModuleSpec spec{
-        .component = component, .linear = true, .rank = 2, .dims = {rows, cols, 0, 0}};
+    ModuleSpec spec;
+    spec.component = component;
+    spec.linear = true;
+    spec.rank = 2;
+    spec.dims = {rows, cols, 0, 0};
     QuantizedMatrix matrix = plain(rows, cols);
     const int bits = stored_bits(model_, spec);
     if (bits == 16) return matrix;

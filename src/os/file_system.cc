@@ -44,7 +44,8 @@ void find_mount(const fs::path& mounts, const std::string& device, FileSystemInf
 }  // namespace
 
 FileSystemInfo file_system_of(const fs::path& path, const fs::path& mounts) {
-  FileSystemInfo info{.type = "unknown"};
+  FileSystemInfo info;
+  info.type = "unknown";
   const fs::path place = existing(path);
   struct stat status {};
   if (stat(place.c_str(), &status) == 0) {
