@@ -87,12 +87,11 @@ class Predictor {
   }
 
   void run(const Candidate& candidate) {
-    const RunNeeds needs{.context_tokens = std::min(kPredictedContext,
-                                                    candidate.outline.config.max_positions),
-                         .chunk_tokens = kPredictedChunk};
-    const MemoryLedger ledger =
-        make_ledger(candidate.outline, options_, Residency::kMapped, needs, backend_.threads(),
-                    report_.available_bytes);
+    const RunNeeds needs{
+        .context_tokens = std::min(kPredictedContext, candidate.outline.config.max_positions),
+        .chunk_tokens = kPredictedChunk};
+    const MemoryLedger ledger = make_ledger(candidate.outline, options_, Residency::kMapped, needs,
+                                            backend_.threads(), report_.available_bytes);
     const SpeedCurve curve = measure(candidate);
     Prediction prediction = predict(candidate.outline, options_, curve, limits_, ledger,
                                     report_.machine.total_bytes, head_w8_seconds_);
@@ -108,8 +107,7 @@ class Predictor {
       options.head = HeadBits::k8;
       SampleSettings small = sample_settings(candidate.pages);
       small.expert_bytes /= 4;
-      head_w8_seconds_ =
-          ModelSample(candidate.outline, options, backend_, small).decode(0).head;
+      head_w8_seconds_ = ModelSample(candidate.outline, options, backend_, small).decode(0).head;
     }
     const ModelSample sample(candidate.outline, options_, backend_,
                              sample_settings(candidate.pages));

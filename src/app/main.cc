@@ -46,6 +46,8 @@ int main(int argc, char** argv) {
   hearth::add_eval_command(app);
   hearth::add_bench_command(app);
   hearth::add_show_command(app);
+  hearth::add_doctor_command(app);
+  hearth::add_estimate_command(app);
   hearth::add_synth_command(app);
   return run(app, argc, argv);
 }

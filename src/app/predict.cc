@@ -135,16 +135,16 @@ Prediction predict(const ModelOutline& model, const ModelOptions& options, const
   prediction.curve = curve;
   const uint64_t needed = ledger.anonymous_bytes(Residency::kResident);
   if (needed > ledger.available_bytes) prediction.missing_bytes = needed - ledger.available_bytes;
-  // Copies replace what they are made of.
-  const uint64_t head =
-      options.head == HeadBits::k8 ? matrix_bytes(model.weights.head) -
-                                         planned_copies(model.weights, options.head, {})
-                                   : 0;
+  // A copy is read in place of what it was made of.
+  const uint64_t copy = planned_copies(model.weights, options.head, DenseBits::kCheckpoint);
+  const uint64_t saved = copy > 0 ? matrix_bytes(model.weights.head) - copy : 0;
   prediction.decode_bytes_per_token =
-      static_cast<double>(traffic.weight_bytes_per_token() - head + traffic.state_bytes);
-  if (limits.random_read_bytes_per_s > 0 && curve.decode_seconds > 0) {
-    prediction.decode_bandwidth_share = prediction.decode_bytes_per_token / curve.decode_seconds /
-                                        limits.random_read_bytes_per_s;
+      static_cast<double>(traffic.weight_bytes_per_token() - saved + traffic.state_bytes);
+  // What --dense w4 saves is not counted here, so nothing is said of its share.
+  if (limits.random_read_bytes_per_s > 0 && curve.decode_seconds > 0 &&
+      options.dense == DenseBits::kCheckpoint) {
+    prediction.decode_bandwidth_share =
+        prediction.decode_bytes_per_token / curve.decode_seconds / limits.random_read_bytes_per_s;
   }
   if (limits.int8_macs_per_s > 0 && curve.chunk_seconds > 0) {
     prediction.prefill_int8_share = static_cast<double>(traffic.linear_macs_per_token) *
