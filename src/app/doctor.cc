@@ -69,6 +69,10 @@ void add_doctor_command(CLI::App& app) {
   command->alias("check");
   add_model_flags(*command, options->settings.model);
   add_run_flags(*command, options->settings.model);
+  // These two change what a run takes, not how fast it is predicted to be.
+  for (const char* unused : {"--lock", "--chunk"}) {
+    command->remove_option(command->get_option(unused));
+  }
   command->get_option("--model")->required(false)->description(
       "Predict for the model in this folder (default: for the known checkpoints)");
   command->add_flag("--json", options->json, "Print JSON");

@@ -37,18 +37,18 @@ std::string wrapped(const std::string& text) {
 std::string table(const DoctorReport& report) {
   if (report.predictions.empty()) return "";
   std::string text = fmt::format(
-      "\nPrediction, everything in memory, {} threads. Measured on slices of real size.\n"
-      "{:<26}{:>8}{:>10}{:>10}{:>10}{:>10}{:>10}  {}\n"
-      "{:<26}{:>8}{:>10}{:>10}{:>10}{:>10}{:>10}\n",
-      report.threads, "", "memory", "prefill", "prefill", "prefill", "decode", "decode", "",
-      "tokens/s", "GB", "512", "2048", "16384", "at 0", "at 16384");
+      "\nPrediction, everything in memory, {} thread{}, from slices of real size\n"
+      "{:<26}{:>10}{:>30}{:>20}\n{:<26}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}\n",
+      report.threads, report.threads == 1 ? "" : "s", "", "memory", "prefill, tokens/s of",
+      "decode, tokens/s at", "", "GB", "512", "2048", "16384", "0", "16384");
   for (const Prediction& p : report.predictions) {
     const SpeedCurve& c = p.curve;
-    text += fmt::format("{:<26}{:>8.1f}{:>10.1f}{:>10.1f}{:>10.1f}{:>10.2f}{:>10.2f}  {}\n", p.name,
-                        static_cast<double>(p.ledger.anonymous_bytes(Residency::kResident)) / 1e9,
-                        c.prefill_tokens_per_s(512), c.prefill_tokens_per_s(2048),
-                        c.prefill_tokens_per_s(kDeepTokens), c.decode_tokens_per_s(0),
-                        c.decode_tokens_per_s(kDeepTokens), fit_name(p.fit));
+    text +=
+        fmt::format("{:<26}{:>10.1f}{:>10.1f}{:>10.1f}{:>10.1f}{:>10.2f}{:>10.2f}  {}\n", p.name,
+                    static_cast<double>(p.ledger.anonymous_bytes(Residency::kResident)) / 1e9,
+                    c.prefill_tokens_per_s(512), c.prefill_tokens_per_s(2048),
+                    c.prefill_tokens_per_s(kDeepTokens), c.decode_tokens_per_s(0),
+                    c.decode_tokens_per_s(kDeepTokens), fit_name(p.fit));
   }
   for (const Prediction& p : report.predictions) {
     text += fmt::format("{}: {}\n    limited by {}\n", p.name, p.what, p.limit);

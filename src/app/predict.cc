@@ -40,25 +40,22 @@ void predict_from_disk(const ModelTraffic& traffic, uint64_t expert_bytes,
 }
 
 std::string limit_text(const Prediction& p) {
-  switch (p.fit) {
-    case Fit::kNot: return "memory size";
-    case Fit::kFromDisk: return "memory size: experts come from the disk again and again";
-    case Fit::kWithMore:
-    case Fit::kFits: break;
-  }
   const auto bound = [](double share, const char* what) {
     return fmt::format("{}{:.0f} % of {}", share >= kBusy ? "" : "only ", 100 * share, what);
   };
   std::string text;
+  const auto add = [&](const std::string& limit) { text += (text.empty() ? "" : "; ") + limit; };
+  if (p.fit == Fit::kNot) add("memory size");
+  if (p.fit == Fit::kFromDisk) {
+    add("memory size, for experts come from the disk again and again; with enough");
+  }
   if (p.decode_bandwidth_share > 0) {
-    text = fmt::format("decode: memory bandwidth, {}",
-                       bound(p.decode_bandwidth_share, "what random blocks reach"));
+    add("decode: memory bandwidth, " + bound(p.decode_bandwidth_share, "what random blocks reach"));
   }
   if (p.prefill_int8_share > 0) {
-    text += fmt::format("{}prefill: arithmetic, {}", text.empty() ? "" : "; ",
-                        bound(p.prefill_int8_share, "the int8 peak"));
+    add("prefill: arithmetic, " + bound(p.prefill_int8_share, "the int8 peak"));
   }
-  return text.empty() ? "not measured" : text;
+  return text.empty() ? "what was not measured" : text;
 }
 
 std::vector<std::string> help_for(const Prediction& p, const ModelOptions& options,
