@@ -50,8 +50,10 @@ std::string table(const DoctorReport& report) {
                     c.prefill_tokens_per_s(kDeepTokens), c.decode_tokens_per_s(0),
                     c.decode_tokens_per_s(kDeepTokens), fit_name(p.fit));
   }
+  text += '\n';
   for (const Prediction& p : report.predictions) {
-    text += fmt::format("{}: {}\n    limited by {}\n", p.name, p.what, p.limit);
+    text += fmt::format("{}\n{:{}}{}\n{:{}}{}\n", p.name, "", kIndent, wrapped(p.what), "", kIndent,
+                        wrapped("limited by " + p.limit));
   }
   return text;
 }

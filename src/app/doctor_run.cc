@@ -111,7 +111,10 @@ class Predictor {
     }
     const ModelSample sample(candidate.outline, options_, backend_,
                              sample_settings(candidate.pages));
-    return measure_curve(sample, candidate.outline.config.max_positions);
+    // The known checkpoints differ in their weights only.
+    const bool first = report_.predictions.empty();
+    return measure_curve(sample, candidate.outline.config.max_positions,
+                         first ? nullptr : &report_.predictions.front().curve);
   }
 
   const DoctorSettings& settings_;

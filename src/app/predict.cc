@@ -45,17 +45,17 @@ std::string limit_text(const Prediction& p) {
   };
   std::string text;
   const auto add = [&](const std::string& limit) { text += (text.empty() ? "" : "; ") + limit; };
-  if (p.fit == Fit::kNot) add("memory size");
-  if (p.fit == Fit::kFromDisk) {
-    add("memory size, for experts come from the disk again and again; with enough");
-  }
   if (p.decode_bandwidth_share > 0) {
     add("decode: memory bandwidth, " + bound(p.decode_bandwidth_share, "what random blocks reach"));
   }
   if (p.prefill_int8_share > 0) {
     add("prefill: arithmetic, " + bound(p.prefill_int8_share, "the int8 peak"));
   }
-  return text.empty() ? "what was not measured" : text;
+  if (text.empty()) text = "what was not measured";
+  if (p.fit == Fit::kNot) return "memory size";
+  if (p.fit != Fit::kFromDisk) return text;
+  return "memory size, since experts come from the disk again and again (with enough, " + text +
+         ")";
 }
 
 std::vector<std::string> help_for(const Prediction& p, const ModelOptions& options,
@@ -99,7 +99,8 @@ double SpeedCurve::prefill_tokens_per_s(int64_t prompt, int64_t depth) const {
   return tokens / (chunks * (chunk_seconds + chunk_seconds_per_depth * mean_depth) + head_seconds);
 }
 
-SpeedCurve measure_curve(const ModelSample& sample, int64_t max_positions) {
+SpeedCurve measure_curve(const ModelSample& sample, int64_t max_positions,
+                         const SpeedCurve* alike) {
   const int64_t deep =
       std::clamp<int64_t>(max_positions - 2 * kPredictedChunk, 0, kDeepTokens) / 64 * 64;
   const int64_t chunk = std::min(kPredictedChunk, max_positions);
@@ -111,6 +112,11 @@ SpeedCurve measure_curve(const ModelSample& sample, int64_t max_positions) {
                    .chunk_seconds_per_depth = 0,
                    .head_seconds = token.head};
   curve.chunk_seconds *= static_cast<double>(kPredictedChunk) / static_cast<double>(chunk);
+  if (alike) {
+    curve.decode_seconds_per_depth = alike->decode_seconds_per_depth;
+    curve.chunk_seconds_per_depth = alike->chunk_seconds_per_depth;
+    return curve;
+  }
   if (deep == 0) return curve;
   // Only attention looks back, so the other parts must not add their noise to the slope.
   constexpr size_t kAttention = static_cast<size_t>(MixerKind::kGatedAttention);

@@ -37,7 +37,9 @@ struct SpeedCurve {
   double prefill_tokens_per_s(int64_t prompt, int64_t depth = 0) const;
 };
 
-SpeedCurve measure_curve(const ModelSample& sample, int64_t max_positions);
+/// `alike`: of a model with the same attention layers, whose growth with depth is taken over; or
+/// null.
+SpeedCurve measure_curve(const ModelSample& sample, int64_t max_positions, const SpeedCurve* alike);
 
 enum class Fit : uint8_t {
   kFits,

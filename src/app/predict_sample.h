@@ -1,7 +1,7 @@
 // A slice of a model in memory, to measure before the model is there: its first few layers with
 // random weights of the real sizes and layouts, its head, and the forward pass that would run it.
 //
-// What a layer takes is measured by kind, so that a whole model of these layers can be put together.
+// What a layer takes is measured by kind, so that a whole model of such layers can be put together.
 // The slice does not wait for disks, and its page tables are smaller than those of 40 GB.
 #pragma once
 

@@ -62,8 +62,8 @@ class Filler {
 
   std::byte* take(size_t bytes) { return memory_.emplace_back(bytes, pages_).as<std::byte>(); }
 
-  /// The same matrix with its content at `place`, where stored_bytes(like) are free. `gain`: size of
-  /// its outputs for inputs of size 1.
+  /// The same matrix with its content at `place`, where stored_bytes(like) are free. `gain`: size
+  /// of its outputs for inputs of size 1.
   QuantizedMatrix matrix(const QuantizedMatrix& like, double gain, std::byte* place) {
     const double deviation = gain / std::sqrt(static_cast<double>(like.cols));
     QuantizedMatrix made = like;

@@ -261,7 +261,7 @@ TEST(Chart, AxesEndAtRoundNumbers) {
   EXPECT_EQ(axis_top(47), 50);
   EXPECT_EQ(axis_top(50), 50);
   EXPECT_EQ(axis_top(51), 75);
-  EXPECT_EQ(axis_top(0.12), 0.15);
+  EXPECT_DOUBLE_EQ(axis_top(0.12), 0.15);
   EXPECT_EQ(axis_top(980), 1000);
 }
 
