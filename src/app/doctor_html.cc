@@ -28,6 +28,7 @@ th,td{text-align:left;vertical-align:top;padding:6px 12px 6px 0;border-top:1px s
 th{color:var(--soft);font-weight:600;border-top:0}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td.t{white-space:nowrap;font-weight:600}
+.more td{border-top:0;padding-top:0}
 td small{display:block;color:var(--soft)}
 .scroll{overflow-x:auto}
 .pass,.warn,.fail{font-weight:700;font-size:13px}
@@ -76,14 +77,17 @@ std::string predictions_table(const DoctorReport& report) {
   for (const Prediction& p : report.predictions) {
     const SpeedCurve& c = p.curve;
     html += fmt::format(
-        "<tr><td><b>{}</b><small>{}</small><small>Limited by {}.</small></td><td class=\"n\">{:.1f}"
-        "</td><td class=\"n\">{:.0f}</td><td class=\"n\">{:.0f}</td><td class=\"n\">{:.0f}</td>"
-        "<td class=\"n\">{:.1f}</td><td class=\"n\">{:.1f}</td><td>{}</td></tr>\n",
-        html_text(p.name), html_text(p.what), html_text(p.limit),
+        "<tr><td><b>{}</b></td><td class=\"n\">{:.1f}</td><td class=\"n\">{:.0f}</td>"
+        "<td class=\"n\">{:.0f}</td><td class=\"n\">{:.0f}</td><td class=\"n\">{:.1f}</td>"
+        "<td class=\"n\">{:.1f}</td><td class=\"t\">{}</td></tr>\n",
+        html_text(p.name),
         static_cast<double>(p.ledger.anonymous_bytes(Residency::kResident)) / 1e9,
         c.prefill_tokens_per_s(512), c.prefill_tokens_per_s(2048),
         c.prefill_tokens_per_s(kDeepTokens), c.decode_tokens_per_s(0),
         c.decode_tokens_per_s(kDeepTokens), fit_name(p.fit));
+    html += fmt::format(
+        "<tr class=\"more\"><td colspan=\"8\"><small>{}. Limited by {}.</small></td></tr>\n",
+        html_text(p.what), html_text(p.limit));
   }
   return html + "</table></div>\n";
 }
@@ -103,13 +107,14 @@ Chart bandwidth_chart(const DoctorReport& report) {
 }
 
 Chart storage_chart(const StorageSpeed& storage) {
-  return {.title = "Storage, direct reads",
+  return {.title = "Storage, direct reads, " + storage.file_system.type,
           .unit = "GB/s",
           .axis = "how it is read",
           .marks = {"in order, 4 MiB", "random 512 KiB", "random 4 KiB"},
           .series = {{storage.file_system.type,
                       {storage.sequential_bytes_per_s / 1e9, storage.random_large_bytes_per_s / 1e9,
-                       storage.random_small_per_s * 4096 / 1e9}}}};
+                       storage.random_small_per_s * 4096 / 1e9}}},
+          .bars = true};
 }
 
 /// Tokens per second by context depth, of every checkpoint.
@@ -146,18 +151,18 @@ std::string doctor_html(const DoctorReport& report, const std::vector<CheckLine>
       html_text(report.cpu), report.threads, html_text(report.kernel_set),
       static_cast<double>(report.machine.total_bytes) / 1e9, report.seconds);
   html += "<h2>Checks</h2>\n" + checks_table(checks);
-  html += "<h2>Measurements</h2>\n<div class=\"charts\">" + line_chart(bandwidth_chart(report));
-  if (report.storage.problem.empty()) html += line_chart(storage_chart(report.storage));
+  html += "<h2>Measurements</h2>\n<div class=\"charts\">" + svg_chart(bandwidth_chart(report));
+  if (report.storage.problem.empty()) html += svg_chart(storage_chart(report.storage));
   html += "</div>\n";
   if (!report.predictions.empty()) {
     html +=
         "<h2>Prediction</h2><p>With everything in memory; from slices of the models' real "
         "sizes, run by the real forward pass. Measured at depths 0 and 16384.</p>\n" +
         predictions_table(report) + "<div class=\"charts\">";
-    html += line_chart(depth_chart(report, "Decode", [](const SpeedCurve& c, int64_t depth) {
+    html += svg_chart(depth_chart(report, "Decode", [](const SpeedCurve& c, int64_t depth) {
       return c.decode_tokens_per_s(depth);
     }));
-    html += line_chart(
+    html += svg_chart(
         depth_chart(report, "Prefill of the next 512", [](const SpeedCurve& c, int64_t depth) {
           return c.prefill_tokens_per_s(kPredictedChunk, depth);
         }));

@@ -18,6 +18,10 @@ constexpr int kGridLines = 5;
 
 double x_of(const Chart& chart, size_t mark) {
   const double room = kWidth - kLeft - kRight;
+  if (chart.bars) {
+    const double band = room / static_cast<double>(chart.marks.size());
+    return kLeft + band * (static_cast<double>(mark) + 0.5);
+  }
   if (chart.marks.size() < 2) return kLeft + room / 2;
   return kLeft + room * static_cast<double>(mark) / static_cast<double>(chart.marks.size() - 1);
 }
@@ -62,6 +66,21 @@ std::string line(const Chart& chart, size_t index, double top) {
   return fmt::format("<polyline class=\"line s{}\" points=\"{}\"/>{}", index, points, dots);
 }
 
+std::string bars(const Chart& chart, double top) {
+  constexpr double kBarWidth = 56;
+  std::string svg;
+  const std::vector<double>& values = chart.series.front().values;
+  for (size_t i = 0; i < std::min(values.size(), chart.marks.size()); ++i) {
+    const double x = x_of(chart, i);
+    const double y = y_of(values[i], top);
+    svg += fmt::format(
+        "<rect class=\"f0\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{}\" height=\"{:.1f}\"/>"
+        "<text class=\"mid\" x=\"{:.1f}\" y=\"{:.1f}\">{:.2f}</text>",
+        x - kBarWidth / 2, y, kBarWidth, y_of(0, top) - y, x, y - 5, values[i]);
+  }
+  return svg;
+}
+
 }  // namespace
 
 std::string html_text(const std::string& text) {
@@ -87,7 +106,7 @@ double axis_top(double value) {
   return 10 * power;
 }
 
-std::string line_chart(const Chart& chart) {
+std::string svg_chart(const Chart& chart) {
   double most = 0;
   for (const ChartSeries& series : chart.series) {
     for (const double value : series.values) most = std::max(most, value);
@@ -99,6 +118,7 @@ std::string line_chart(const Chart& chart) {
       html_text(chart.title), html_text(chart.unit), kWidth, kHeight, html_text(chart.title),
       grid(chart, top));
   std::string legend;
+  if (chart.bars && !chart.series.empty()) return html + bars(chart, top) + "</svg></figure>\n";
   for (size_t i = 0; i < chart.series.size(); ++i) {
     html += line(chart, i, top);
     legend += fmt::format("<li><i class=\"b{}\"></i>{}</li>", i, html_text(chart.series[i].name));

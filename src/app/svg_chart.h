@@ -18,13 +18,14 @@ struct Chart {
   std::string axis;                // what the marks are
   std::vector<std::string> marks;  // along x, evenly spaced
   std::vector<ChartSeries> series;
+  bool bars = false;  // marks are kinds of things: bars of the first series instead of lines
 };
 
 /// Text with what HTML gives a meaning escaped.
 std::string html_text(const std::string& text);
 
-/// A <figure>: lines through the marks, or a point where there is one mark, and a legend.
-std::string line_chart(const Chart& chart);
+/// A <figure>: lines through the marks, or a point where there is one mark, or bars; and a legend.
+std::string svg_chart(const Chart& chart);
 
 /// The least of 1, 2, 5, 10, … that is not below the value; 1 for none.
 double axis_top(double value);

@@ -63,6 +63,21 @@ TEST(DoctorProgram, SaysWhatIsWrongBeforeItMeasures) {
   EXPECT_EQ(run({"doctor", "--isa", "none"}).exit_code, 2);
 }
 
+TEST(BenchProgram, SaysHowFarOffThePredictionWas) {
+  const TinyModel model;
+  const Outcome outcome = run({"bench", "-m", model.path(), "-p", "64", "-n", "16", "-r", "2",
+                               "--probe", "0", "--predict", "-o", "jsonl"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const std::string::size_type line = outcome.out.find('\n');
+  for (const std::string& text : {outcome.out.substr(0, line), outcome.out.substr(line + 1)}) {
+    const nlohmann::json row = nlohmann::json::parse(text);
+    const double ratio = row["measured_over_predicted"];
+    // Layers this small are all overhead, and test machines are busy: the order of magnitude.
+    EXPECT_GT(ratio, 0.1) << text;
+    EXPECT_LT(ratio, 10.0) << text;
+  }
+}
+
 TEST(EstimateProgram, CountsAsGenerateDoes) {
   const TinyModel model;
   const Outcome outcome = run(
