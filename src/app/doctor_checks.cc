@@ -9,6 +9,7 @@ namespace {
 
 constexpr uint64_t kLeastMemory = uint64_t{512} << 20;  // below, not even scratch and states fit
 constexpr double kSlowDisk = 0.8e9;                     // bytes per second
+constexpr double kQuiet = 0.93;                         // share of the processors
 constexpr uint64_t kFewFiles = 256;                     // a checkpoint has some ten shards
 
 double gb(uint64_t bytes) { return static_cast<double>(bytes) / 1e9; }
@@ -168,6 +169,12 @@ class Lines {
   void arithmetic() {
     pass("arithmetic", fmt::format("int8 {:.0f}, bf16 {:.0f} GMAC/s, all workers",
                                    r_.int8_macs_per_s / 1e9, r_.bf16_macs_per_s / 1e9));
+    if (r_.processor_share >= kQuiet) return;
+    warn("busy",
+         fmt::format("other programs took {:.0f} % of the processors meanwhile",
+                     100 * (1 - r_.processor_share)),
+         "All speeds here, predictions too, are lower by what they took: close them and run hearth "
+         "doctor again.");
   }
 
   void storage() {

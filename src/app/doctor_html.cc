@@ -33,7 +33,8 @@ td small{display:block;color:var(--soft)}
 .scroll{overflow-x:auto}
 .pass,.warn,.fail{font-weight:700;font-size:13px}
 .pass{color:var(--pass)}.warn{color:var(--warn)}.fail{color:var(--fail)}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(330px,1fr));gap:16px}
+.charts{margin-top:14px;display:grid;
+grid-template-columns:repeat(auto-fit,minmax(330px,1fr));gap:16px}
 figure{margin:0;padding:14px;background:var(--panel);border:1px solid var(--edge);border-radius:8px}
 figcaption{font-weight:600;margin-bottom:6px}figcaption span{color:var(--soft);font-weight:400}
 svg{width:100%;height:auto;display:block}
@@ -77,9 +78,9 @@ std::string predictions_table(const DoctorReport& report) {
   for (const Prediction& p : report.predictions) {
     const SpeedCurve& c = p.curve;
     html += fmt::format(
-        "<tr><td><b>{}</b></td><td class=\"n\">{:.1f}</td><td class=\"n\">{:.0f}</td>"
+        "<tr><td class=\"t\">{}</td><td class=\"n\">{:.1f}</td><td class=\"n\">{:.0f}</td>"
         "<td class=\"n\">{:.0f}</td><td class=\"n\">{:.0f}</td><td class=\"n\">{:.1f}</td>"
-        "<td class=\"n\">{:.1f}</td><td class=\"t\">{}</td></tr>\n",
+        "<td class=\"n\">{:.1f}</td><td>{}</td></tr>\n",
         html_text(p.name),
         static_cast<double>(p.ledger.anonymous_bytes(Residency::kResident)) / 1e9,
         c.prefill_tokens_per_s(512), c.prefill_tokens_per_s(2048),

@@ -166,6 +166,7 @@ Json doctor_json(const DoctorReport& report, const std::vector<CheckLine>& check
   }
   json["int8_peak_macs_per_s"] = measured(report.int8_macs_per_s);
   json["bf16_peak_macs_per_s"] = measured(report.bf16_macs_per_s);
+  json["processor_share"] = report.processor_share;
   add_storage(report, json);
   json["checks"] = Json::array();
   for (const CheckLine& check : checks) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ctime>
 
 #include "app/predict_models.h"
 #include "backend/cpu/machine_limits.h"
@@ -38,7 +39,11 @@ void measure_memory(const DoctorSettings& settings, DoctorReport& report, const 
                                 probe.read_bandwidth(kRandom, ProbeWorkers::kAll, seconds)});
     if (threads < report.threads) continue;
     say("arithmetic");
+    const Stopwatch wall;
+    const std::clock_t before = std::clock();
     report.int8_macs_per_s = probe.int8_peak(seconds);
+    report.processor_share =
+        static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC / (wall.seconds() * threads);
     report.bf16_macs_per_s = probe.bf16_peak(seconds);
   }
 }

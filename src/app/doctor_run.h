@@ -35,6 +35,7 @@ struct DoctorReport {
   std::vector<BandwidthPoint> bandwidth;  // by threads
   double int8_macs_per_s = 0;
   double bf16_macs_per_s = 0;
+  double processor_share = 1;  // of the workers' processors, what this process got of them
   std::string storage_folder;
   StorageSpeed storage;
   std::vector<Prediction> predictions;

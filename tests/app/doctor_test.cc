@@ -101,10 +101,12 @@ TEST(DoctorChecks, EveryProblemSaysWhatToDo) {
   report.machine.locked_bytes = 65536;
   report.machine.open_files = 64;
   report.storage.sequential_bytes_per_s = 1e8;
+  report.processor_share = 0.5;
   report.prediction_problem = "too little memory.";
   const std::vector<CheckLine> checks = doctor_checks(report);
-  for (const char* topic : {"processor", "cores", "clock", "huge pages", "hugetlb", "overcommit",
-                            "memory", "locked memory", "open files", "storage", "prediction"}) {
+  for (const char* topic :
+       {"processor", "cores", "clock", "huge pages", "hugetlb", "overcommit", "memory", "busy",
+        "locked memory", "open files", "storage", "prediction"}) {
     EXPECT_EQ(line(checks, topic).status, CheckStatus::kWarn) << topic;
     EXPECT_NE(line(checks, topic).fix, "") << topic;
   }
