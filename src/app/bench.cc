@@ -15,7 +15,9 @@
 #include "app/commands.h"
 #include "app/globals.h"
 #include "app/model_flags.h"
+#include "app/predict_sample.h"
 #include "base/error.h"
+#include "os/file_system.h"
 #include "os/process_info.h"
 
 namespace hearth {
@@ -35,6 +37,7 @@ struct BenchOptions {
   std::string format = "md";
   std::string compare;
   bool profile = false;
+  bool predict = false;
 };
 
 std::vector<BenchTest> tests_of(const BenchOptions& options) {
@@ -86,6 +89,26 @@ std::string model_name(const std::string& folder) {
   return (path.has_filename() ? path.filename() : path.parent_path().filename()).string();
 }
 
+/// A slice of the model beside it, in pages as the model's.
+std::unique_ptr<ModelSample> make_sample(const ModelFlags& flags, const LoadedModel& loaded) {
+  const ModelFiles files(flags.folder, *loaded.backend);
+  const bool mapped = loaded.ledger.residency == Residency::kMapped;
+  const PageSize pages =
+      mapped && !maps_in_huge_pages(flags.folder) ? PageSize::kSmall : PageSize::kHuge;
+  return std::make_unique<ModelSample>(outline_of(files), model_options(flags), *loaded.backend,
+                                       SampleSettings{.pages = pages});
+}
+
+/// Tokens per second of the test as `hearth doctor` would predict them.
+double predict(const ModelSample& sample, const BenchTest& test, int64_t chunk_tokens) {
+  if (test.prompt > 0) {
+    return static_cast<double>(test.prompt) /
+           sample.prefill(test.prompt, chunk_tokens, test.depth).total();
+  }
+  return static_cast<double>(test.batch) /
+         sample.decode(test.depth + test.generated / 2, test.batch).total();
+}
+
 /// Loads the model with one combination of flags and runs every test on it.
 void run_configuration(const BenchOptions& options, const ModelFlags& flags, BenchPrinter& printer,
                        std::vector<BenchRow>& rows) {
@@ -113,8 +136,13 @@ void run_configuration(const BenchOptions& options, const ModelFlags& flags, Ben
                              .first_token_seconds = first_token,
                              .options = option_columns(flags),
                              .machine = runner.measure_machine()};
+  const std::unique_ptr<ModelSample> sample =
+      options.predict ? make_sample(flags, loaded) : nullptr;
   for (const BenchTest& test : tests_of(options)) {
+    // Before the test, so that it cannot know.
+    const double predicted = sample ? predict(*sample, test, flags.chunk_tokens) : 0;
     rows.push_back(bench_row(context, runner.traffic(), test, runner.run(test)));
+    if (sample) add_prediction(rows.back(), predicted);
     printer.print(rows.back());
   }
 }
@@ -124,7 +152,7 @@ void run_bench(const BenchOptions& options) {
   std::vector<BenchRow> before;
   if (!options.compare.empty()) before = read_bench_rows(options.compare);
   const BenchFormat format = bench_format(options.format);
-  BenchPrinter printer(format, options.profile);
+  BenchPrinter printer(format, options.profile, options.predict);
   std::vector<BenchRow> rows;
   const std::vector<std::string> sets =
       options.kernel_sets.empty() ? std::vector<std::string>{""} : options.kernel_sets;
@@ -190,6 +218,8 @@ void add_bench_command(CLI::App& app) {
                    "Also print ratios against this record (json or jsonl)")
       ->type_name("FILE");
   command->add_flag("--profile", options->profile, "Show shares of the time by operation");
+  command->add_flag("--predict", options->predict,
+                    "Also predict each test as hearth doctor does, and say how far off that is");
   command
       ->add_option("--probe", options->probe_seconds,
                    "Seconds of each measurement of a limit; 0: none, and no shares")

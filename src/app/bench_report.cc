@@ -139,6 +139,11 @@ BenchRow bench_row(const BenchContext& context, const ModelTraffic& traffic, con
   return row;
 }
 
+void add_prediction(BenchRow& row, double tokens_per_s) {
+  row["predicted_tokens_per_s"] = measured(tokens_per_s);
+  row["measured_over_predicted"] = ratio(rate_of(row), tokens_per_s);
+}
+
 BenchFormat bench_format(const std::string& name) {
   if (name == "md") return BenchFormat::kMarkdown;
   if (name == "json") return BenchFormat::kJson;
@@ -156,8 +161,9 @@ void BenchPrinter::print_markdown(const BenchRow& row) {
     fmt::print("| {:<18} | threads | {:<9} | {:>8} | {:<17} | {:>8} | {:>7} | {:>10} | {:<16} |",
                "test", "isa", "tokens/s", "min-max", "MB/token", "GB/s", "of limit", "logits");
     if (profile_) fmt::print(" proj | delta | attn | moe | head | other |");
-    fmt::print("\n|---|---|---|---|---|---|---|---|---|{}\n",
-               profile_ ? "---|---|---|---|---|---|" : "");
+    if (predict_) fmt::print(" predicted | off by |");
+    fmt::print("\n|---|---|---|---|---|---|---|---|---|{}{}\n",
+               profile_ ? "---|---|---|---|---|---|" : "", predict_ ? "---|---|" : "");
   }
   const std::string kind = row["kind"];
   const double bytes = number(row, "decode_bandwidth_bytes_per_s");
@@ -171,6 +177,11 @@ void BenchPrinter::print_markdown(const BenchRow& row) {
              row["logits_hash"].get<std::string>());
   if (profile_) {
     for (const char* key : kTimeShareKeys) fmt::print(" {} |", percent(number(row, key)));
+  }
+  if (predict_) {
+    const double ratio = number(row, "measured_over_predicted");
+    fmt::print(" {:>9.2f} | {:>+5.1f} % |", number(row, "predicted_tokens_per_s"),
+               ratio > 0 ? 100 * (1 / ratio - 1) : 0.0);
   }
   fmt::print("\n");
 }

@@ -25,6 +25,9 @@ struct BenchContext {
   MachineRecord machine;
 };
 
+/// Adds what was predicted for the row's test, and measured over predicted.
+void add_prediction(BenchRow& row, double tokens_per_s);
+
 /// What does not apply to a row, or was not measured, is null.
 BenchRow bench_row(const BenchContext& context, const ModelTraffic& traffic, const BenchTest& test,
                    const BenchResult& result);
@@ -37,7 +40,9 @@ BenchFormat bench_format(const std::string& name);
 /// Prints rows to stdout as they come.
 class BenchPrinter {
  public:
-  BenchPrinter(BenchFormat format, bool profile) : format_(format), profile_(profile) {}
+  /// With columns for shares of the time, and for predictions that the rows have.
+  BenchPrinter(BenchFormat format, bool profile, bool predict)
+      : format_(format), profile_(profile), predict_(predict) {}
 
   void print(const BenchRow& row);
   /// After the last row.
@@ -48,6 +53,7 @@ class BenchPrinter {
 
   BenchFormat format_;
   bool profile_;
+  bool predict_;
   int64_t rows_ = 0;
 };
 

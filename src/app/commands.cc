@@ -7,6 +7,8 @@ void add_commands(CLI::App& app, const Settings& settings) {
   add_chat_command(app);
   add_completion_command(app);
   add_config_command(app, settings);
+  add_doctor_command(app);
+  add_estimate_command(app);
   add_eval_command(app);
   add_generate_command(app);
   add_ls_command(app);

@@ -13,6 +13,8 @@ void add_bench_command(CLI::App& app);
 void add_chat_command(CLI::App& app);
 void add_completion_command(CLI::App& app);
 void add_config_command(CLI::App& app, const Settings& settings);
+void add_doctor_command(CLI::App& app);
+void add_estimate_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_generate_command(CLI::App& app);
 void add_ls_command(CLI::App& app);

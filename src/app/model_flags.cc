@@ -25,8 +25,10 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
       ->type_name("DIR")
       ->required();
   // Once all flags are read: after --help, and before the subcommand runs.
-  command.parse_complete_callback(
-      [&flags] { flags.folder = resolve_model(flags.folder, environment_hub_settings()); });
+  command.parse_complete_callback([&flags] {
+    if (flags.folder.empty()) return;
+    flags.folder = resolve_model(flags.folder, environment_hub_settings());
+  });
   command.add_option("--delta", flags.delta_form, "Form of DeltaNet in prefill")
       ->check(CLI::IsMember({"recurrent", "chunked"}))
       ->capture_default_str();

@@ -95,7 +95,7 @@ Json quantization_json(const SynthModel& model) {
           {"group_size", model.group_size},
           {"sym", true},
           {"iters", 0},
-          {"autoround_version", model.recipe == Recipe::kInt4Mixed ? "0.12.0" : "0.7.0"},
+          {"autoround_version", model.recipe == Recipe::kInt4MixedOld ? "0.7.0" : "0.12.0"},
           {"block_name_to_quantize", kQwen3NextLayers},
           {"quant_method", "auto-round"},
           {"packing_format", "auto_round:auto_gptq"},
@@ -107,6 +107,7 @@ Json quantization_json(const SynthModel& model) {
 std::optional<Recipe> parse_recipe(std::string_view name) {
   if (name == "int4-mixed") return Recipe::kInt4Mixed;
   if (name == "int4-mixed-old") return Recipe::kInt4MixedOld;
+  if (name == "int4") return Recipe::kInt4;
   if (name == "gptq-int4") return Recipe::kGptqInt4;
   if (name == "bf16") return Recipe::kBf16;
   return std::nullopt;
@@ -125,6 +126,7 @@ int stored_bits(const SynthModel& model, const ModuleSpec& spec) {
   // A single output cannot be packed: quantizers leave it alone.
   if (spec.rows() == 1) return 16;
 
+  if (model.recipe == Recipe::kInt4) return 4;
   if (spec.component == Component::kRouters) {
     return model.recipe == Recipe::kInt4MixedOld ? 8 : 16;
   }

@@ -17,12 +17,14 @@ namespace hearth {
 enum class Recipe : uint8_t {
   kInt4Mixed,     // AutoRound 2026: W4 experts, W8 projections, 16-bit gates, MTP in its own shard
   kInt4MixedOld,  // AutoRound 2025: W4 experts and shared experts, W8 rest with routers, no MTP
+  kInt4,          // AutoRound: W4 throughout, routers too, 16-bit gates of shared experts, no MTP
   kGptqInt4,      // GPTQ v1: W4 with g_idx, 16-bit gates, no MTP
   kBf16,          // the original, MTP among the rest
 };
 
 std::optional<Recipe> parse_recipe(std::string_view name);
-inline constexpr std::string_view kRecipeNames = "int4-mixed, int4-mixed-old, gptq-int4, bf16";
+inline constexpr std::string_view kRecipeNames =
+    "int4-mixed, int4-mixed-old, int4, gptq-int4, bf16";
 
 /// A model to write.
 struct SynthModel {

@@ -43,29 +43,39 @@ uint64_t MemoryLedger::anonymous_bytes(Residency with) const {
 
 uint64_t MemoryLedger::anonymous_bytes() const { return anonymous_bytes(residency); }
 
-MemoryLedger make_ledger(const ModelFiles& files, const ModelOptions& options, Residency residency,
-                         const RunNeeds& needs, int threads, uint64_t available) {
-  const StateShape shape = state_shape_of(files.config(), options);
+ModelOutline outline_of(const ModelFiles& files) {
+  ModelOutline outline{.config = files.config(), .weights = files.weights()};
+  for (const FileRange& range : files.ranges()) outline.weight_bytes += range.bytes;
+  return outline;
+}
+
+MemoryLedger make_ledger(const ModelOutline& model, const ModelOptions& options,
+                         Residency residency, const RunNeeds& needs, int threads,
+                         uint64_t available) {
+  const StateShape shape = state_shape_of(model.config, options);
   const int64_t tokens = std::max(needs.chunk_tokens, needs.logit_rows);
-  MemoryLedger ledger{
+  return {
       .residency = residency,
-      .requantised_bytes = planned_copies(files.weights(), options.head, options.dense),
+      .weight_bytes = model.weight_bytes,
+      .requantised_bytes = planned_copies(model.weights, options.head, options.dense),
       .state_bytes_per_sequence = count(shape.fixed_floats()) * sizeof(float),
       .kv_type = shape.attention.kv_type,
       .kv_bytes_per_1k_tokens = count(shape.page_bytes()) * 1000 / kKvPageTokens,
       .kv_bytes = count(shape.pages(needs.context_tokens) * shape.page_bytes()),
-      .scratch_bytes =
-          workspace_bytes(files.config(), shape, needs.chunk_tokens, needs.logit_rows) +
-          backend_scratch(backend_limits(files.config(), shape, tokens), threads),
+      .scratch_bytes = workspace_bytes(model.config, shape, needs.chunk_tokens, needs.logit_rows) +
+                       backend_scratch(backend_limits(model.config, shape, tokens), threads),
       .available_bytes = available,
       .needs = needs};
-  for (const FileRange& range : files.ranges()) ledger.weight_bytes += range.bytes;
-  return ledger;
 }
 
-void require_fit(const MemoryLedger& ledger, const ModelOptions& options) {
-  if (ledger.anonymous_bytes() <= ledger.available_bytes) return;
+MemoryLedger make_ledger(const ModelFiles& files, const ModelOptions& options, Residency residency,
+                         const RunNeeds& needs, int threads, uint64_t available) {
+  return make_ledger(outline_of(files), options, residency, needs, threads, available);
+}
+
+std::string fit_advice(const MemoryLedger& ledger, const ModelOptions& options) {
   std::string advice;
+  if (ledger.anonymous_bytes() <= ledger.available_bytes) return advice;
   const auto add = [&](const std::string& flag) { advice += (advice.empty() ? "" : ", ") + flag; };
   uint64_t least = ledger.anonymous_bytes();
   if (ledger.residency == Residency::kResident) {
@@ -89,6 +99,11 @@ void require_fit(const MemoryLedger& ledger, const ModelOptions& options) {
       add("a smaller --chunk, a shorter context (-n) and fewer sequences, or more memory");
     }
   }
+  return advice;
+}
+
+void require_fit(const MemoryLedger& ledger, const ModelOptions& options) {
+  if (ledger.anonymous_bytes() <= ledger.available_bytes) return;
   throw MemoryError(fmt::format(
       "{:.2f} GiB of memory are needed ({:.2f} weights{}, {:.2f} re-quantised, {:.2f} state, "
       "{:.2f} "
@@ -98,7 +113,8 @@ void require_fit(const MemoryLedger& ledger, const ModelOptions& options) {
       ledger.residency == Residency::kResident ? gib(ledger.weight_bytes) : 0.0,
       ledger.residency == Residency::kResident ? "" : ", which are mapped",
       gib(ledger.requantised_bytes), gib(ledger.state_bytes()), gib(ledger.kv_bytes),
-      ledger.needs.context_tokens, gib(ledger.scratch_bytes), gib(ledger.available_bytes), advice));
+      ledger.needs.context_tokens, gib(ledger.scratch_bytes), gib(ledger.available_bytes),
+      fit_advice(ledger, options)));
 }
 
 Residency choose_residency(const MemoryLedger& ledger, double cached_share) {

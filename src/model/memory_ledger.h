@@ -44,12 +44,27 @@ struct MemoryLedger {
   bool fits_whole() const { return anonymous_bytes(Residency::kResident) <= available_bytes; }
 };
 
+/// What is known of a model before any of its weights is read.
+struct ModelOutline {
+  ModelConfig config;
+  ModelWeights weights;  // sizes and layouts; what they point to is not looked at, but not null
+  uint64_t weight_bytes = 0;  // of the files, that a forward pass may read
+};
+
+ModelOutline outline_of(const ModelFiles& files);
+
 /// `available` is what the system could give (available_memory_bytes()).
+MemoryLedger make_ledger(const ModelOutline& model, const ModelOptions& options,
+                         Residency residency, const RunNeeds& needs, int threads,
+                         uint64_t available);
 MemoryLedger make_ledger(const ModelFiles& files, const ModelOptions& options, Residency residency,
                          const RunNeeds& needs, int threads, uint64_t available);
 
-/// Throws a MemoryError that says what is needed, what there is, and which of the choices made
-/// would have to change, when the ledger does not fit.
+/// Which of the choices made would have to change so that the ledger fits; empty when it does.
+std::string fit_advice(const MemoryLedger& ledger, const ModelOptions& options);
+
+/// Throws a MemoryError that says what is needed, what there is, and that advice, when the ledger
+/// does not fit.
 void require_fit(const MemoryLedger& ledger, const ModelOptions& options);
 
 /// `--residency auto`: resident, when the weights are of some size, are not in the page cache

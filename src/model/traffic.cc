@@ -42,8 +42,11 @@ class Sum {
 }  // namespace
 
 ModelTraffic model_traffic(const Model& model) {
-  const ModelConfig& config = model.config();
-  const ModelWeights& weights = model.weights();
+  return model_traffic(model.config(), model.weights(), model.state_shape());
+}
+
+ModelTraffic model_traffic(const ModelConfig& config, const ModelWeights& weights,
+                           const StateShape& shape) {
   ModelTraffic traffic;
   Sum sum(traffic);
   for (size_t i = 0; i < weights.layers.size(); ++i) {
@@ -66,7 +69,6 @@ ModelTraffic model_traffic(const Model& model) {
   }
   traffic.embedding_row_bytes =
       matrix_bytes(weights.embedding) / static_cast<uint64_t>(config.vocab_size);
-  const StateShape& shape = model.state_shape();
   traffic.state_bytes = static_cast<uint64_t>(shape.fixed_floats()) * sizeof(float);
   traffic.kv_bytes_per_token = static_cast<uint64_t>(shape.page_bytes() / kKvPageTokens);
   return traffic;

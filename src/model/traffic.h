@@ -24,6 +24,8 @@ struct ModelTraffic {
   }
 };
 
+ModelTraffic model_traffic(const ModelConfig& config, const ModelWeights& weights,
+                           const StateShape& shape);
 ModelTraffic model_traffic(const Model& model);
 
 }  // namespace hearth

@@ -20,7 +20,7 @@ constexpr size_t kInterleavedBytes = size_t{64} << 20;
 
 }  // namespace
 
-MemoryBlock::MemoryBlock(size_t bytes) : bytes_(bytes) {
+MemoryBlock::MemoryBlock(size_t bytes, PageSize pages) : bytes_(bytes) {
   if (bytes == 0) return;
   void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) {
@@ -30,7 +30,8 @@ MemoryBlock::MemoryBlock(size_t bytes) : bytes_(bytes) {
                     static_cast<double>(bytes) / (1 << 20)));
   }
   data_ = data;
-  madvise(data_, bytes_, MADV_HUGEPAGE);  // a wish; small pages work as well
+  // A wish; small pages work as well.
+  madvise(data_, bytes_, pages == PageSize::kHuge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
   if (bytes >= kInterleavedBytes) interleave_over_nodes(data_, bytes_);
 }
 

@@ -1,15 +1,22 @@
-// Zeroed, page-aligned anonymous memory, in huge pages where the system gives them.
+// Zeroed, page-aligned anonymous memory, in huge pages where the system gives them and they are not
+// refused.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace hearth {
+
+enum class PageSize : uint8_t {
+  kHuge,   // where the system gives them
+  kSmall,  // never huge: for measurements, as files are mapped by most file systems
+};
 
 class MemoryBlock {
  public:
   MemoryBlock() = default;
   /// Throws MemoryError when the system refuses. Pages are taken when first touched.
-  explicit MemoryBlock(size_t bytes);
+  explicit MemoryBlock(size_t bytes, PageSize pages = PageSize::kHuge);
   MemoryBlock(MemoryBlock&& other) noexcept;
   MemoryBlock& operator=(MemoryBlock&& other) noexcept;
   MemoryBlock(const MemoryBlock&) = delete;

@@ -71,6 +71,33 @@ std::vector<int> physical_cores() {
   return cores.empty() ? allowed : cores;
 }
 
+TopologySummary topology_summary() {
+  TopologySummary summary;
+  const hwloc_topology_t topology = machine();
+  summary.usable_cores = static_cast<int>(physical_cores().size());
+  if (!topology) {
+    summary.processors = static_cast<int>(allowed_processors().size());
+    summary.cores = summary.usable_cores;
+    summary.packages = summary.memory_nodes = summary.core_kinds = 1;
+    return summary;
+  }
+  const auto count = [&](hwloc_obj_type_t type) {
+    return std::max(0, hwloc_get_nbobjs_by_type(topology, type));
+  };
+  summary.processors = count(HWLOC_OBJ_PU);
+  summary.cores = count(HWLOC_OBJ_CORE);
+  summary.packages = count(HWLOC_OBJ_PACKAGE);
+  summary.memory_nodes = count(HWLOC_OBJ_NUMANODE);
+  summary.core_kinds = std::max(1, hwloc_cpukinds_get_nr(topology, 0));
+  const hwloc_obj_type_t cache =
+      count(HWLOC_OBJ_L3CACHE) > 0 ? HWLOC_OBJ_L3CACHE : HWLOC_OBJ_L2CACHE;
+  for (int i = 0; i < count(cache); ++i) {
+    summary.last_cache_bytes +=
+        hwloc_get_obj_by_type(topology, cache, static_cast<unsigned>(i))->attr->cache.size;
+  }
+  return summary;
+}
+
 void interleave_over_nodes(void* memory, size_t bytes) {
   const hwloc_topology_t topology = machine();
   if (!topology || hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_NUMANODE) < 2) return;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -17,6 +18,19 @@ std::vector<int> physical_cores();
 
 /// The same for a loaded topology, of which the `allowed` processors may be used.
 std::vector<int> physical_cores(hwloc_topology* topology, std::span<const int> allowed);
+
+/// What the processors of this machine are.
+struct TopologySummary {
+  int processors = 0;  // of the operating system, hyper-threads included
+  int cores = 0;
+  int usable_cores = 0;  // for this process
+  int packages = 0;
+  int memory_nodes = 0;
+  int core_kinds = 0;             // more than 1: a hybrid processor
+  uint64_t last_cache_bytes = 0;  // of all last-level caches together
+};
+
+TopologySummary topology_summary();
 
 /// Spreads the pages of memory that has not been touched yet over the memory nodes, so that workers
 /// everywhere read it at the speed of all of them. Nothing happens where there is one node, or

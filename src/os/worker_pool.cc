@@ -24,18 +24,32 @@ void relax() {
 #endif
 }
 
-void pin_to(pthread_t thread, int processor) {
+void pin_to(pthread_t thread, std::span<const int> processors) {
   cpu_set_t mask;
   CPU_ZERO(&mask);
-  CPU_SET(processor, &mask);
+  for (const int processor : processors) CPU_SET(processor, &mask);
   pthread_setaffinity_np(thread, sizeof mask, &mask);  // best effort
+}
+
+std::vector<int> own_processors() {
+  std::vector<int> processors;
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  if (pthread_getaffinity_np(pthread_self(), sizeof mask, &mask) != 0) return processors;
+  for (int i = 0; i < CPU_SETSIZE; ++i) {
+    if (CPU_ISSET(i, &mask)) processors.push_back(i);
+  }
+  return processors;
 }
 
 }  // namespace
 
 WorkerPool::WorkerPool(std::span<const int> processors, bool pin) {
   CHECK(!processors.empty());
-  if (pin) pin_to(pthread_self(), processors[0]);
+  if (pin) {
+    allowed_ = own_processors();
+    pin_to(pthread_self(), processors.first(1));
+  }
   for (size_t i = 1; i < processors.size(); ++i) {
     try {
       threads_.emplace_back([this, i] { worker_main(static_cast<int>(i)); });
@@ -46,7 +60,7 @@ WorkerPool::WorkerPool(std::span<const int> processors, bool pin) {
                       "(-t), or raise the limits on threads and memory.",
                       i + 1, processors.size()));
     }
-    if (pin) pin_to(threads_.back().native_handle(), processors[i]);
+    if (pin) pin_to(threads_.back().native_handle(), processors.subspan(i, 1));
   }
 }
 
@@ -55,6 +69,7 @@ void WorkerPool::stop() {
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
   for (std::thread& thread : threads_) thread.join();
+  if (!allowed_.empty()) pin_to(pthread_self(), allowed_);
 }
 
 WorkerPool::~WorkerPool() { stop(); }

@@ -14,7 +14,8 @@ namespace hearth {
 class WorkerPool {
  public:
   /// Starts one worker per listed processor; the calling thread is worker 0 and runs part of every
-  /// loop. With `pin`, worker i stays on processors[i]. Pinning that the system refuses is skipped.
+  /// loop. With `pin`, worker i stays on processors[i]; the calling thread gets its freedom back in
+  /// the end. Pinning that the system refuses is skipped.
   /// Throws MemoryError when the system refuses a thread.
   WorkerPool(std::span<const int> processors, bool pin);
   ~WorkerPool();
@@ -52,6 +53,7 @@ class WorkerPool {
   alignas(64) std::atomic<int> running_{0};
   std::atomic<bool> stopping_{false};
   std::vector<std::thread> threads_;
+  std::vector<int> allowed_;  // processors of the calling thread before it was pinned
 };
 
 }  // namespace hearth

@@ -197,7 +197,7 @@ TEST_P(SynthRecipe, LoadsAsItWasPlanned) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Recipes, SynthRecipe,
-                         ::testing::Values(Recipe::kInt4Mixed, Recipe::kInt4MixedOld,
+                         ::testing::Values(Recipe::kInt4Mixed, Recipe::kInt4MixedOld, Recipe::kInt4,
                                            Recipe::kGptqInt4, Recipe::kBf16));
 
 /// Root mean square of the weights of a module.

@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "os/topology.h"
+
 namespace hearth {
 namespace {
 
@@ -50,6 +52,16 @@ TEST_P(WorkerPoolTest, WakesSleepingWorkers) {
     pool_.parallel_for(100, [&](int64_t index, int) { sum += static_cast<int>(index); });
     EXPECT_EQ(sum, 4950);
   }
+}
+
+// Else the next pool would have one processor for all its workers.
+TEST(WorkerPoolPinning, EndsWithThePool) {
+  const std::vector<int> before = physical_cores();
+  {
+    const WorkerPool pool(before, true);
+    EXPECT_EQ(physical_cores(), std::vector<int>{before.front()});
+  }
+  EXPECT_EQ(physical_cores(), before);
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, WorkerPoolTest, testing::Values(1, 2, 3, 8));
