@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace hearth {
 namespace {
@@ -100,8 +101,7 @@ void Distribution::assign(std::span<const float> logits, float largest,
   const Softmax softmax(largest, temperature, weight_bits_);
   logits_ = logits;
   for (size_t i = 0; i < logits.size(); ++i) weights_[i] = softmax.weight(logits[i]);
-  total_ = 0;
-  for (const uint64_t weight : weights_) total_ += weight;
+  total_ = std::accumulate(weights_.begin(), weights_.end(), uint64_t{0});
   gathered_ = false;
 }
 
