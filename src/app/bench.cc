@@ -13,7 +13,6 @@
 #include "app/bench_report.h"
 #include "app/bench_run.h"
 #include "app/commands.h"
-#include "app/globals.h"
 #include "app/model_flags.h"
 #include "app/predict_sample.h"
 #include "base/error.h"
@@ -226,7 +225,7 @@ void add_bench_command(CLI::App& app) {
       ->check(CLI::Range(0.0, 60.0))
       ->capture_default_str();
   command->callback([options, command] {
-    options->model.quiet = globals_of(*command).quiet;
+    settle_model_flags(options->model, *command);
     run_bench(*options);
   });
 }

@@ -26,7 +26,7 @@ constexpr int64_t kSnapshots = 4;  // states kept: turns that /undo and /retry g
 
 struct ChatOptions {
   GenerationFlags generation;
-  ThinkingView thinking = ThinkingView::kShow;
+  std::string thinking = "show";
   int64_t context_tokens = 0;
   std::string load;
   bool plain = false;
@@ -97,7 +97,7 @@ class Chat {
     const bool colour = options.globals.color == ColorChoice::kAlways ||
                         (options.globals.color == ColorChoice::kAuto &&
                          wants_colour(ColourChoice::kAuto, terminal, variables));
-    return {.thinking = options.thinking,
+    return {.thinking = thinking_view(options.thinking),
             .mode = view_mode(terminal, can_redraw(terminal, variables), options.plain),
             .style = Style(colour)};
   }
@@ -178,7 +178,7 @@ void add_chat_command(CLI::App& app) {
   command->add_flag("--no-history", options->no_history, "Keep no history of what is typed");
   command->callback([options, command] {
     options->globals = globals_of(*command);
-    options->generation.model.quiet = options->globals.quiet;
+    settle_model_flags(options->generation.model, *command);
     run_chat(*options);
   });
 }

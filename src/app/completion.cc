@@ -1,8 +1,9 @@
 // hearth completion: scripts for bash, zsh and fish.
 //
 // All three find the subcommand in the words before the cursor ("hearth config show": the path),
-// and then offer its subcommands, flags, values, files or folders. In bash and fish a case statement
-// knows the paths; zsh has a function for each path, with the specifications of _arguments.
+// and then offer its subcommands, flags, values, files or folders. In bash and fish a case
+// statement knows the paths; zsh has a function for each path, with the specifications of
+// _arguments.
 #include "app/completion.h"
 
 #include <fmt/format.h>

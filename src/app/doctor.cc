@@ -80,9 +80,11 @@ void add_doctor_command(CLI::App& app) {
   command->add_flag("--quick", options->settings.quick, "Measure for half as long");
   command->footer(
       "Lines that fail say which models do not fit. The exit code is 0, and 1 only when the "
-      "machine "
-      "cannot run hearth at all.");
-  command->callback([options] { run(*options); });
+      "machine cannot run hearth at all.");
+  command->callback([options, command] {
+    settle_model_flags(options->settings.model, *command);
+    run(*options);
+  });
 }
 
 }  // namespace hearth

@@ -133,6 +133,7 @@ void add_estimate_command(CLI::App& app) {
   command->add_option(
       "--preset", options->preset,
       fmt::format("A checkpoint that need not be there: {}", known_checkpoint_names()));
+  command->get_option("--preset")->excludes(command->get_option("--model"));
   constexpr int64_t kMost = int64_t{1} << 31;
   command->add_option("-c,--context", options->context, "Tokens of context of each sequence")
       ->check(CLI::Range(int64_t{1}, kMost))
@@ -142,7 +143,10 @@ void add_estimate_command(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print JSON");
   command->footer("Exit code 0 when it fits, 4 when it does not.");
-  command->callback([options] { run(*options); });
+  command->callback([options, command] {
+    settle_model_flags(options->model, *command);
+    run(*options);
+  });
 }
 
 }  // namespace hearth

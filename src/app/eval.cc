@@ -14,7 +14,6 @@
 #include <string>
 
 #include "app/commands.h"
-#include "app/globals.h"
 #include "app/model_flags.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -200,7 +199,7 @@ void add_eval_command(CLI::App& app) {
       ->type_name("FILE");
   command->add_flag("--json", options->json, "Print JSON");
   command->callback([options, command] {
-    options->model.quiet = globals_of(*command).quiet;
+    settle_model_flags(options->model, *command);
     run_eval(*options);
   });
 }

@@ -14,7 +14,6 @@
 #include "app/commands.h"
 #include "app/generate_batch.h"
 #include "app/generation_flags.h"
-#include "app/globals.h"
 #include "app/text_engine.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -31,7 +30,7 @@ struct GenerateOptions {
   std::string prompt;
   bool raw = false;
   bool json = false;
-  ThinkingView thinking = ThinkingView::kShow;
+  std::string thinking = "show";
   BatchOptions batch;
 };
 
@@ -170,7 +169,8 @@ void run_one(const GenerateOptions& options) {
                         .precision = precision_text(text.model()),
                         .residency = residency_text(text.loaded()),
                         .memory = memory_json(text.loaded())};
-  Printer printer(options.thinking);
+  const ThinkingView view = thinking_view(options.thinking);
+  Printer printer(view);
   TextAnswerOptions how{.starts_in_thinking = prompt.starts_in_thinking,
                         .split_thinking = !options.raw,
                         .thinking_budget = options.generation.reasoning_budget,
@@ -193,7 +193,7 @@ void run_one(const GenerateOptions& options) {
   statistics.decode_gigabytes_per_s =
       statistics.decode_rate() *
       static_cast<double>(model_traffic(text.model()).weight_bytes_per_token()) / 1e9;
-  if (options.json) return print_json(answer, statistics, options.thinking);
+  if (options.json) return print_json(answer, statistics, view);
   printer.finish();
   if (!options.generation.model.quiet) print_statistics(statistics);
 }
@@ -219,7 +219,7 @@ void add_generate_command(CLI::App& app) {
   command->add_flag("--json", options->json, "Print one JSON object instead of streaming");
   add_batch_options(*command, options->batch);
   command->callback([options, command] {
-    options->generation.model.quiet = globals_of(*command).quiet;
+    settle_model_flags(options->generation.model, *command);
     run_generate(*options);
   });
 }

@@ -1,8 +1,6 @@
 #include "app/generation_flags.h"
 
 #include <CLI/CLI.hpp>
-#include <map>
-#include <utility>
 
 namespace hearth {
 
@@ -22,13 +20,16 @@ void add_generation_flags(CLI::App& command, GenerationFlags& flags, int64_t max
   add_sampling_flags(command, flags.sampling);
 }
 
-void add_thinking_flag(CLI::App& command, ThinkingView& view) {
-  static const std::map<std::string, ThinkingView> names = {
-      {"show", ThinkingView::kShow}, {"hide", ThinkingView::kHide}, {"only", ThinkingView::kOnly}};
+void add_thinking_flag(CLI::App& command, std::string& name) {
   command
-      .add_option("--thinking", view, "Reasoning: show it before the answer, hide it, or it alone")
-      ->transform(CLI::CheckedTransformer(names).description("show, hide or only"))
-      ->default_str("show");
+      .add_option("--thinking", name, "Reasoning: show it before the answer, hide it, or it alone")
+      ->check(CLI::IsMember({"show", "hide", "only"}))
+      ->capture_default_str();
+}
+
+ThinkingView thinking_view(const std::string& name) {
+  if (name == "hide") return ThinkingView::kHide;
+  return name == "only" ? ThinkingView::kOnly : ThinkingView::kShow;
 }
 
 OutputPiece visible_part(OutputPiece piece, ThinkingView view) {

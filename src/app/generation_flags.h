@@ -25,8 +25,11 @@ void add_generation_flags(CLI::App& command, GenerationFlags& flags, int64_t max
 /// What --thinking says.
 enum class ThinkingView { kShow, kHide, kOnly };
 
-/// Adds --thinking.
-void add_thinking_flag(CLI::App& command, ThinkingView& view);
+/// Adds --thinking; `name` is its value.
+void add_thinking_flag(CLI::App& command, std::string& name);
+
+/// The view of a name: "show", "hide" or "only".
+ThinkingView thinking_view(const std::string& name);
 
 /// The part of a piece that is to be seen.
 OutputPiece visible_part(OutputPiece piece, ThinkingView view);

@@ -11,9 +11,9 @@ namespace hearth {
 /// Matrices of experts, up to a gigabyte of them.
 std::vector<ReadBlock> expert_blocks(const Model& model);
 
-/// Bytes per second of all workers, from experts in random order: the limit of decoding. Takes about
-/// a tenth of a second. 0 for a model so small that caches would be measured, or while its pages
-/// are not all there.
+/// Bytes per second of all workers, from experts in random order: the limit of decoding. Takes
+/// about a tenth of a second. 0 for a model so small that caches would be measured, or one that
+/// does not fit into memory.
 double model_read_bandwidth(LoadedModel& loaded);
 
 }  // namespace hearth

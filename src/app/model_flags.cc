@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "app/globals.h"
 #include "app/hub_environment.h"
 #include "app/load_report.h"
 #include "base/clock.h"
@@ -24,11 +25,6 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
       .add_option("-m,--model", flags.folder, "Model folder, Hub id (org/name[@revision]) or alias")
       ->type_name("DIR")
       ->required();
-  // Once all flags are read: after --help, and before the subcommand runs.
-  command.parse_complete_callback([&flags] {
-    if (flags.folder.empty()) return;
-    flags.folder = resolve_model(flags.folder, environment_hub_settings());
-  });
   command.add_option("--delta", flags.delta_form, "Form of DeltaNet in prefill")
       ->check(CLI::IsMember({"recurrent", "chunked"}))
       ->capture_default_str();
@@ -67,6 +63,13 @@ void add_run_flags(CLI::App& command, ModelFlags& flags) {
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
   command.option_defaults()->group("Options");
+}
+
+void settle_model_flags(ModelFlags& flags, const CLI::App& command) {
+  flags.quiet = globals_of(command).quiet;
+  if (!flags.folder.empty()) {
+    flags.folder = resolve_model(flags.folder, environment_hub_settings());
+  }
 }
 
 ModelOptions model_options(const ModelFlags& flags) {

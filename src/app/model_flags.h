@@ -44,6 +44,10 @@ void add_model_flags(CLI::App& command, ModelFlags& flags);
 /// Adds how it is run: -t, --isa and --chunk.
 void add_run_flags(CLI::App& command, ModelFlags& flags);
 
+/// To be called first by a subcommand: takes --quiet over, and finds the folder that -m names by an
+/// id of the Hub or an alias. Throws UsageError when it is not downloaded.
+void settle_model_flags(ModelFlags& flags, const CLI::App& command);
+
 struct LoadedModel {
   std::unique_ptr<CpuBackend> backend;
   std::unique_ptr<ProfilingBackend> profile;  // in front of it, when asked for

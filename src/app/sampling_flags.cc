@@ -31,7 +31,9 @@ uint64_t random_seed() {
 std::string value_name(const SamplingParameter& row) {
   if (std::string(row.type()) == "biases") return "TOKEN=BIAS";
   if (std::string(row.type()) == "texts") return "TEXT";
-  return std::string(row.type()) == "number" ? "NUMBER" : "INTEGER";
+  // The names that CLI11 has for types.
+  if (std::string(row.type()) == "seed") return "UINT";
+  return std::string(row.type()) == "number" ? "FLOAT" : "INT";
 }
 
 }  // namespace

@@ -229,6 +229,8 @@ void Settings::set(const CLI::App& command, CLI::Option& option) {
     option.run_callback();
   } catch (const CLI::Error& error) {
     throw UsageError(fmt::format("{}: {}", place, value_problem(option, error.what())));
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("{}: {}", value->origin, error.what()));
   }
   origins_[&option] = value->origin;
 }

@@ -1,9 +1,9 @@
 // Continuous batching: many requests run together, each as if it were alone.
 //
 // One thread calls. A request waits in a queue until a place is free and its pages of the KV cache
-// are certain, then its prompt is computed in chunks beside the tokens of the others, and its answer
-// token by token. Batch and order do not change any answer: a token's bits depend on its own
-// sequence alone.
+// are certain, then its prompt is computed in chunks beside the tokens of the others, and its
+// answer token by token. Batch and order do not change any answer: a token's bits depend on its
+// own sequence alone.
 #pragma once
 
 #include <cstdint>

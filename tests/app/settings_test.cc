@@ -163,7 +163,7 @@ TEST_F(SettingsTest, WrongFilesAreRefusedWithFileLineAndWhatIsMeant) {
   EXPECT_HAS(message("kv = \"int9\"\n"), place + "1: kv: expected bf16 or int8, found \"int9\"");
   EXPECT_HAS(message("kv = \"int9\"\n"), "Did you mean int8?");
   EXPECT_HAS(message("chunk = 0\n"), place + "1: chunk: expected a whole number from 1 to 4096");
-  EXPECT_HAS(message("temp = \"hot\"\n"), place + "1: temp: expected a number, found \"hot\"");
+  EXPECT_HAS(message("temp = \"hot\"\n"), place + "1: --temp is \"hot\": expected a number");
   EXPECT_HAS(message("exact = \"yes\"\n"), place + "1: exact: expected true or false");
   EXPECT_HAS(message("chunk = [1, 2]\n"), place + "1: chunk: expected one value");
   EXPECT_HAS(message("chunk = []\n"), place + "1: chunk: expected one value");
@@ -192,7 +192,7 @@ TEST_F(SettingsTest, ABrokenFileHidesNeitherHelpNorWhereItIs) {
 
 TEST_F(SettingsTest, MisspeltCommandLinesSayWhatIsMeant) {
   EXPECT_HAS(refused({"generate", "--tmep", "0.3"}), "no option --tmep. Did you mean --temp?");
-  EXPECT_HAS(refused({"generate", "--temperature=1"}), "Did you mean --temp?");
+  EXPECT_HAS(refused({"generate", "--temperture=1"}), "Did you mean --temperature?");
   EXPECT_HAS(refused({"generate", "--colour", "never"}), "Did you mean --color?");
   EXPECT_HAS(refused({"genrate"}), "no subcommand \"genrate\". Did you mean generate?");
   EXPECT_HAS(refused({"config", "shwo"}), "Did you mean show?");

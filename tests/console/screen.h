@@ -8,8 +8,8 @@
 namespace hearth::testing {
 
 /// Understands text, line feed, carriage return, CSI n A, CSI J, CSI K and CSI … m; wraps at the
-/// last column the way VT100 and its successors do (the cursor waits there until the next character).
-/// Everything else is a failure of the test, and so is moving above the top.
+/// last column the way VT100 and its successors do (the cursor waits there until the next
+/// character). Everything else is a failure of the test, and so is moving above the top.
 class Screen {
  public:
   Screen(int columns, int rows) : columns_(columns), rows_(rows), lines_(1) {}
