@@ -1,40 +1,15 @@
-// Choosing tokens takes no memory from the system once a sampler exists: malloc and its kin are
-// replaced by ones that count.
+// Choosing tokens takes no memory from the system once a sampler exists.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
 #include <vector>
 
 #include "engine/sampler.h"
-
-namespace {
-
-std::atomic<int64_t> allocations{0};
-
-}  // namespace
-
-// glibc's own, behind the names that are replaced; operator new ends in malloc.
-extern "C" {
-void* __libc_malloc(size_t bytes);
-void* __libc_calloc(size_t count, size_t bytes);
-void* __libc_realloc(void* old, size_t bytes);
-void* malloc(size_t bytes) {
-  ++allocations;
-  return __libc_malloc(bytes);
-}
-void* calloc(size_t count, size_t bytes) {
-  ++allocations;
-  return __libc_calloc(count, bytes);
-}
-void* realloc(void* old, size_t bytes) {
-  ++allocations;
-  return __libc_realloc(old, bytes);
-}
-}
+#include "tests/support/allocation_counter.h"
 
 namespace hearth {
 namespace {
+
+using testing::allocations;
 
 constexpr int64_t kVocab = 1000;
 constexpr int64_t kContext = 300;
@@ -45,18 +20,18 @@ int64_t allocations_with(const SamplingParameters& parameters) {
   const std::vector<uint32_t> mask(kVocab / 32 + 1, 0x55555555u);
   const std::vector<int32_t> prompt(100, 3);
   Sampler sampler(parameters, kVocab, kContext);
-  const int64_t before = allocations;
+  const int64_t before = allocations();
   sampler.accept_prompt(prompt);
   for (int i = 0; i < 100; ++i) sampler.accept(sampler.sample(logits));
   for (int i = 0; i < 100; ++i) sampler.accept(sampler.sample(logits, mask));
-  return allocations - before;
+  return allocations() - before;
 }
 
 TEST(SamplerAllocation, TheCounterCounts) {
-  const int64_t before = allocations;
+  const int64_t before = allocations();
   std::vector<int> memory(100);
   EXPECT_EQ(memory[7], 0);
-  EXPECT_GT(allocations, before);
+  EXPECT_GT(allocations(), before);
 }
 
 TEST(SamplerAllocation, ChoosingTokensAllocatesNothing) {

@@ -1,67 +1,36 @@
-// A step takes no memory from the system once the workspace and the states exist: malloc and its
-// kin are replaced by ones that count.
+// A step takes no memory from the system once the workspace and the states exist.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
 #include <numeric>
 #include <vector>
 
 #include "backend/cpu/cpu_backend.h"
 #include "model/model.h"
-
-namespace {
-
-std::atomic<int64_t> allocations{0};
-
-}  // namespace
-
-// glibc's own, behind the names that are replaced; operator new ends in malloc.
-extern "C" {
-void* __libc_malloc(size_t bytes);
-void* __libc_calloc(size_t count, size_t bytes);
-void* __libc_realloc(void* old, size_t bytes);
-void* __libc_memalign(size_t alignment, size_t bytes);
-
-void* malloc(size_t bytes) {
-  ++allocations;
-  return __libc_malloc(bytes);
-}
-void* calloc(size_t count, size_t bytes) {
-  ++allocations;
-  return __libc_calloc(count, bytes);
-}
-void* realloc(void* old, size_t bytes) {
-  ++allocations;
-  return __libc_realloc(old, bytes);
-}
-void* aligned_alloc(size_t alignment, size_t bytes) {
-  ++allocations;
-  return __libc_memalign(alignment, bytes);
-}
-}
+#include "tests/support/allocation_counter.h"
 
 namespace hearth {
 namespace {
 
+using testing::allocations;
+
 /// Runs the batch; returns how often memory was asked for.
 int64_t allocations_of(const Model& model, std::span<const Segment> batch, Workspace& workspace) {
-  const int64_t before = allocations;
+  const int64_t before = allocations();
   for (const Segment& segment : batch) {
     if (!segment.state->reserve(static_cast<int64_t>(segment.tokens.size()))) return -1;
   }
   model.forward(batch, workspace);
-  return allocations - before;
+  return allocations() - before;
 }
 
 TEST(Allocation, TheCounterCounts) {
-  const int64_t before = allocations;
+  const int64_t before = allocations();
   std::vector<int> memory(100);
   EXPECT_EQ(memory[7], 0);
-  EXPECT_GT(allocations, before);
+  EXPECT_GT(allocations(), before);
 }
 
-class StepTest : public testing::TestWithParam<ModelOptions> {};
+class StepTest : public ::testing::TestWithParam<ModelOptions> {};
 
 TEST_P(StepTest, AllocatesNothing) {
   CpuBackend backend({.threads = 2, .kernel_set = ""});
@@ -94,7 +63,7 @@ std::string option_name(const ModelOptions& options) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Precisions, StepTest,
-                         testing::Values(ModelOptions{.exact = true}, ModelOptions{},
+                         ::testing::Values(ModelOptions{.exact = true}, ModelOptions{},
                                          ModelOptions{.kv = KvType::kInt8}),
                          [](const auto& test) { return option_name(test.param); });
 
