@@ -22,7 +22,7 @@ struct TextAnswerOptions {
   /// False: all is answer, as it comes, with any marks of reasoning in it.
   bool split_thinking = true;
   /// Most tokens of reasoning; none: as many as it takes.
-  std::optional<int64_t> thinking_budget;
+  std::optional<int64_t> thinking_budget = {};
   std::vector<std::string> stop = {};
   /// Hears the pieces as they become certain; may be empty.
   std::function<void(const OutputPiece& piece)> show = {};
