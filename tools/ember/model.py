@@ -1,0 +1,463 @@
+"""Qwen3-Next for training on a CPU: the parameters and names of transformers, less time.
+
+Documents lie one after the other in one flat row of tokens [tokens, hidden], so
+that every matrix product runs over all of them at once. Attention and DeltaNet
+see a padded copy, in which every document fills whole chunks. Products run in
+`compute` (bfloat16 where the processor has it), everything recurrent and every
+norm in float32.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+CHUNK = 32  # tokens of one DeltaNet chunk
+
+
+class Layout:
+    """Where documents of ascending lengths lie, flat and padded to whole chunks."""
+
+    def __init__(self, lengths):
+        lengths = torch.as_tensor(lengths)
+        self.chunks = (lengths + CHUNK - 1) // CHUNK  # [documents]
+        self.position = torch.cat([torch.arange(n) for n in lengths])  # [tokens], in its document
+        self.tokens, self.padded = len(self.position), int(self.chunks.sum()) * CHUNK
+        first = self.chunks.cumsum(0) - self.chunks  # [documents], the first chunk of each
+        self.to_padded = torch.repeat_interleave(first * CHUNK, lengths) + self.position
+        # scan[i]: chunk i of every document that has one; those documents come last.
+        self.scan = [first[self.chunks > i] + i for i in range(int(self.chunks.max()))]
+        sizes, counts = self.chunks.unique(return_counts=True)
+        self.buckets = [(n, size * CHUNK) for n, size in zip(counts.tolist(), sizes.tolist())]
+
+
+class Pad(torch.autograd.Function):
+    """[tokens, ...] to [padded, ...], with zeros in between."""
+
+    @staticmethod
+    def forward(ctx, x, layout):
+        ctx.layout = layout
+        return x.new_zeros(layout.padded, *x.shape[1:]).index_copy_(0, layout.to_padded, x)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad.index_select(0, ctx.layout.to_padded), None
+
+
+class Unpad(torch.autograd.Function):
+    """[padded, ...] to [tokens, ...]."""
+
+    @staticmethod
+    def forward(ctx, x, layout):
+        ctx.layout = layout
+        return x.index_select(0, layout.to_padded)
+
+    @staticmethod
+    def backward(ctx, grad):
+        layout = ctx.layout
+        out = grad.new_zeros(layout.padded, *grad.shape[1:])
+        return out.index_copy_(0, layout.to_padded, grad), None
+
+
+class Convolution(torch.autograd.Function):
+    """Causal depthwise convolution of [tokens, channels] by [channels, taps]."""
+
+    @staticmethod
+    def forward(ctx, x, weight, position):
+        ctx.save_for_backward(x, weight, position)
+        taps = weight.shape[1]
+        out = x * weight[:, -1]
+        for back in range(1, taps):
+            inside = (position[back:] >= back).unsqueeze(1)
+            out[back:].addcmul_(x[:-back] * inside, weight[:, -1 - back])
+        return out
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, weight, position = ctx.saved_tensors
+        grad = grad.contiguous()
+        grad_x, grad_weight = grad * weight[:, -1], torch.empty_like(weight)
+        grad_weight[:, -1] = (grad * x).sum(0)
+        for back in range(1, weight.shape[1]):
+            part = grad[back:] * (position[back:] >= back).unsqueeze(1)
+            grad_x[:-back].addcmul_(part, weight[:, -1 - back])
+            grad_weight[:, -1 - back] = part.mul_(x[:-back]).sum(0)
+        return grad_x, grad_weight, None
+
+
+class Norm(nn.Module):
+    """RMS norm whose weight is stored less one."""
+
+    def __init__(self, size, eps=1e-6):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(size))
+        self.eps = eps
+
+    def forward(self, x):
+        x = x.float()
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * (1 + self.weight)
+
+
+class GatedNorm(nn.Module):
+    """RMS norm with a plain weight, then the gate."""
+
+    def __init__(self, size, eps=1e-6):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.eps = eps
+
+    def forward(self, x, gate):
+        x = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps)
+        return x * self.weight * F.silu(gate)
+
+
+class Linear(nn.Module):
+    """A matrix without bias. `round_weight`, where set, imitates its quantisation."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / math.sqrt(inputs))
+        self.round_weight = None
+
+    def forward(self, x, compute):
+        weight = self.round_weight(self.weight) if self.round_weight else self.weight
+        return F.linear(x.to(compute), weight.to(compute))
+
+
+class ExpertProducts(torch.autograd.Function):
+    """SwiGLU of rows sorted by expert: silu(x Wg) * (x Wu), times Wd."""
+
+    @staticmethod
+    def forward(ctx, x, gate_up, down, counts):
+        ends = torch.tensor(counts).cumsum(0).tolist()
+        spans = [(e, end - n, end) for e, (n, end) in enumerate(zip(counts, ends)) if n]
+        both = x.new_empty(len(x), gate_up.shape[1])
+        for e, begin, end in spans:
+            torch.mm(x[begin:end], gate_up[e].t(), out=both[begin:end])
+        gate, up = both.chunk(2, dim=-1)
+        hidden = F.silu(gate) * up
+        out = torch.empty_like(x)
+        for e, begin, end in spans:
+            torch.mm(hidden[begin:end], down[e].t(), out=out[begin:end])
+        ctx.save_for_backward(x, gate_up, down, both, hidden)
+        ctx.spans = spans
+        return out
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, gate_up, down, both, hidden = ctx.saved_tensors
+        grad = grad.contiguous()
+        grad_hidden = torch.empty_like(hidden)
+        grad_down, grad_gate_up = torch.empty_like(down), torch.empty_like(gate_up)
+        for e in set(range(len(down))) - {e for e, *_ in ctx.spans}:
+            grad_down[e], grad_gate_up[e] = 0, 0
+        for e, begin, end in ctx.spans:
+            torch.mm(grad[begin:end], down[e], out=grad_hidden[begin:end])
+            torch.mm(grad[begin:end].t(), hidden[begin:end], out=grad_down[e])
+        gate, up = both.chunk(2, dim=-1)
+        sigmoid = torch.sigmoid(gate)
+        silu = gate * sigmoid
+        grad_both = torch.cat([grad_hidden * up * (sigmoid + silu * (1 - sigmoid)),
+                               grad_hidden * silu], dim=-1)
+        grad_x = torch.empty_like(x)
+        for e, begin, end in ctx.spans:
+            torch.mm(grad_both[begin:end], gate_up[e], out=grad_x[begin:end])
+            torch.mm(grad_both[begin:end].t(), x[begin:end], out=grad_gate_up[e])
+        return grad_x, grad_gate_up, grad_down, None
+
+
+class Experts(nn.Module):
+    """The routed experts, stored as transformers stores them."""
+
+    def __init__(self, config):
+        super().__init__()
+        count, hidden, size = (config.num_experts, config.hidden_size,
+                               config.moe_intermediate_size)
+        self.gate_up_proj = nn.Parameter(torch.randn(count, 2 * size, hidden) / math.sqrt(hidden))
+        self.down_proj = nn.Parameter(torch.randn(count, hidden, size) / math.sqrt(size))
+        self.round_weight = None
+
+    def forward(self, x, experts, weights, compute):
+        gate_up, down = self.gate_up_proj, self.down_proj
+        if self.round_weight:
+            gate_up, down = self.round_weight(gate_up), self.round_weight(down)
+        tokens, top = experts.shape
+        order = experts.flatten().argsort(stable=True)
+        counts = torch.bincount(experts.flatten(), minlength=len(gate_up)).tolist()
+        rows = x.to(compute)[order // top]
+        out = ExpertProducts.apply(rows, gate_up.to(compute), down.to(compute), counts)
+        back = torch.empty_like(order)
+        back[order] = torch.arange(len(order))
+        out = out[back].view(tokens, top, -1)
+        return (out * weights.unsqueeze(-1).to(out.dtype)).sum(1)
+
+
+class Mlp(nn.Module):
+    def __init__(self, hidden, size):
+        super().__init__()
+        self.gate_proj, self.up_proj = Linear(hidden, size), Linear(hidden, size)
+        self.down_proj = Linear(size, hidden)
+
+    def forward(self, x, compute):
+        hidden = F.silu(self.gate_proj(x, compute)) * self.up_proj(x, compute)
+        return self.down_proj(hidden, compute)
+
+
+class Moe(nn.Module):
+    """Routed experts and a gated shared one. Leaves `balance`, the loss that evens the load."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.top = config.num_experts_per_tok
+        self.gate = Linear(config.hidden_size, config.num_experts)
+        self.experts = Experts(config)
+        self.shared_expert = Mlp(config.hidden_size, config.shared_expert_intermediate_size)
+        self.shared_expert_gate = Linear(config.hidden_size, 1)
+        self.balance = None
+
+    def forward(self, x, compute):
+        chances = self.gate(x, torch.float32).softmax(-1)
+        weights, experts = chances.topk(self.top, dim=-1)
+        weights = weights / weights.sum(-1, keepdim=True)
+        if self.training:
+            load = torch.bincount(experts.flatten(), minlength=chances.shape[-1]) / experts.numel()
+            self.balance = chances.shape[-1] * (load * chances.mean(0)).sum()
+        routed = self.experts(x, experts, weights, compute)
+        shared = self.shared_expert(x, compute)
+        return routed + torch.sigmoid(self.shared_expert_gate(x, torch.float32)) * shared
+
+
+def rotate(x, cos, sin):
+    """Rotary positions on the first part of [documents, length, heads, head]."""
+    turned, rest = x[..., : cos.shape[-1] * 2], x[..., cos.shape[-1] * 2 :]
+    a, b = turned.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin, rest], dim=-1)
+
+
+class Attention(nn.Module):
+    """Gated attention; q_proj holds query and gate of a head side by side."""
+
+    def __init__(self, config):
+        super().__init__()
+        hidden, self.head = config.hidden_size, config.head_dim
+        self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
+        self.q_proj = Linear(hidden, 2 * self.heads * self.head)
+        self.k_proj = Linear(hidden, self.kv_heads * self.head)
+        self.v_proj = Linear(hidden, self.kv_heads * self.head)
+        self.o_proj = Linear(self.heads * self.head, hidden)
+        self.q_norm, self.k_norm = Norm(self.head), Norm(self.head)
+        rope = config.rope_parameters
+        size = int(self.head * rope["partial_rotary_factor"])
+        self.frequencies = rope["rope_theta"] ** (-torch.arange(0, size, 2).float() / size)
+
+    def attend(self, query, key, value):
+        """[documents, length, heads, head] of one bucket."""
+        angles = torch.arange(query.shape[1])[:, None] * self.frequencies
+        cos, sin = angles.cos()[:, None], angles.sin()[:, None]
+        query, key = (rotate(t, cos, sin).transpose(1, 2) for t in (query, key))
+        repeat = self.heads // self.kv_heads
+        key = key.repeat_interleave(repeat, 1)
+        value = value.transpose(1, 2).repeat_interleave(repeat, 1)
+        out = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        return out.transpose(1, 2)
+
+    def forward(self, x, layout, compute):
+        both = self.q_proj(x, compute).view(-1, self.heads, 2 * self.head)
+        query, gate = both.float().chunk(2, dim=-1)
+        key = self.k_proj(x, compute).view(-1, self.kv_heads, self.head)
+        value = self.v_proj(x, compute).view(-1, self.kv_heads, self.head).float()
+        sizes = [documents * length for documents, length in layout.buckets]
+        parts = [Pad.apply(t, layout).split(sizes)
+                 for t in (self.q_norm(query), self.k_norm(key), value)]
+        outs = [self.attend(*(t.view(*bucket, -1, self.head) for t in part)).flatten(0, 1)
+                for bucket, *part in zip(layout.buckets, *parts)]
+        out = Unpad.apply(torch.cat(outs), layout)
+        return self.o_proj((out * torch.sigmoid(gate)).flatten(1), compute)
+
+
+class UnitLowerInverse(torch.autograd.Function):
+    """(I + A)^-1 of strictly lower triangles: (I - A)(I + A^2)(I + A^4)..., A^size = 0."""
+
+    @staticmethod
+    def forward(ctx, a):
+        inverse, power = torch.eye(a.shape[-1]) - a, a
+        for _ in range(int(math.log2(a.shape[-1])) - 1):
+            power = power @ power
+            inverse = inverse + inverse @ power
+        ctx.save_for_backward(inverse)
+        return inverse
+
+    @staticmethod
+    def backward(ctx, grad):
+        (inverse,) = ctx.saved_tensors
+        turned = inverse.transpose(-1, -2)
+        return -(turned @ grad @ turned).tril(-1)
+
+
+def delta_rule(query, key, value, decay, beta, layout):
+    """The gated delta rule over [padded, heads, head] and [padded, heads].
+
+    `decay` is the logarithm. The names follow the published chunked form: with
+    the state S at a chunk's start, new values N = U - W S, output = decayed
+    query S + (query key^T) N, S' = decayed S + decayed key^T N.
+    """
+    heads = query.shape[1]
+    query, key, value = (t.view(-1, CHUNK, heads, t.shape[-1]).transpose(1, 2).contiguous()
+                         for t in (query, key, value))  # [chunks, heads, CHUNK, head]
+    decay, beta = (t.view(-1, CHUNK, heads).transpose(1, 2) for t in (decay, beta))
+    total, beta = decay.cumsum(-1), beta.unsqueeze(-1)
+    between = (total.unsqueeze(-1) - total.unsqueeze(-2)).tril().exp().tril()
+    turned, grown = key.transpose(-1, -2), total.exp().unsqueeze(-1)
+    key_beta = key * beta
+    inverse = UnitLowerInverse.apply((key_beta @ turned * between).tril(-1))
+    own = inverse @ (value * beta)  # U
+    through = inverse @ (key_beta * grown)  # W
+    seen = (query @ turned) * between
+    query = query * grown
+    ends = ((total[..., -1:] - total).exp().unsqueeze(-1) * key).transpose(-1, -2)
+    last = total[..., -1].exp()[..., None, None]
+    out, news, state = [], [], None
+    for i, rows in enumerate(layout.scan):
+        new = own[rows]
+        if i:
+            state = state[len(state) - len(rows):]
+            new = new - through[rows] @ state
+            out.append(query[rows] @ state)
+        news.append(new)
+        if i + 1 < len(layout.scan):
+            rows, new = rows[-len(layout.scan[i + 1]):], new[-len(layout.scan[i + 1]):]
+            added = ends[rows] @ new
+            state = added if state is None else last[rows] * state[-len(rows):] + added
+    order = torch.cat(layout.scan)
+    back = torch.empty_like(order)
+    back[order] = torch.arange(len(order))
+    out = torch.cat([torch.zeros_like(news[0])] + out)[back] + seen @ torch.cat(news)[back]
+    return out.transpose(1, 2).flatten(0, 1)
+
+
+class DeltaNet(nn.Module):
+    """Gated DeltaNet; in_proj_qkvz and in_proj_ba are grouped by key head."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.keys, self.values = config.linear_num_key_heads, config.linear_num_value_heads
+        self.key_head, self.value_head = config.linear_key_head_dim, config.linear_value_head_dim
+        key_size, value_size = self.keys * self.key_head, self.values * self.value_head
+        channels, self.kernel = 2 * key_size + value_size, config.linear_conv_kernel_dim
+        self.in_proj_qkvz = Linear(config.hidden_size, 2 * key_size + 2 * value_size)
+        self.in_proj_ba = Linear(config.hidden_size, 2 * self.values)
+        self.conv1d = nn.Module()
+        self.conv1d.weight = nn.Parameter(
+            (torch.rand(channels, 1, self.kernel) - 0.5) / math.sqrt(self.kernel) * 2)
+        self.A_log = nn.Parameter(torch.empty(self.values).uniform_(0.02, 4).log())
+        self.dt_bias = nn.Parameter(torch.empty(self.values).uniform_(-4.0, 0.0))
+        self.norm = GatedNorm(self.value_head)
+        self.out_proj = Linear(value_size, config.hidden_size)
+
+    def forward(self, x, layout, compute):
+        repeat = self.values // self.keys
+        groups = self.in_proj_qkvz(x, compute).float().view(len(x), self.keys, -1)
+        sizes = [self.key_head] * 2 + [repeat * self.value_head] * 2
+        query, key, value, z = (t.flatten(1) for t in groups.split(sizes, dim=-1))
+        ba = self.in_proj_ba(x, torch.float32).view(len(x), self.keys, 2 * repeat)
+        b, a = (t.flatten(1) for t in ba.chunk(2, dim=-1))
+        decay = -self.A_log.exp() * F.softplus(a + self.dt_bias)
+        mixed = Convolution.apply(torch.cat([query, key, value], dim=-1),
+                                  self.conv1d.weight[:, 0], layout.position)
+        sizes = [self.keys * self.key_head] * 2 + [self.values * self.value_head]
+        query, key, value = F.silu(mixed).split(sizes, dim=-1)
+        query, key = (t.view(-1, self.keys, self.key_head) for t in (query, key))
+        query, key = (t * torch.rsqrt(t.pow(2).sum(-1, keepdim=True) + 1e-6)
+                      for t in (query, key))
+        query = query / math.sqrt(self.key_head)
+        query, key = (Pad.apply(t, layout).repeat_interleave(repeat, 1) for t in (query, key))
+        heads = (len(x), self.values, self.value_head)
+        padded = [Pad.apply(t, layout) for t in (value.reshape(heads), decay, torch.sigmoid(b))]
+        out = Unpad.apply(delta_rule(query, key, *padded, layout), layout)
+        return self.out_proj(self.norm(out, z.reshape(heads)).flatten(1), compute)
+
+
+class HeadLoss(torch.autograd.Function):
+    """Mean cross entropy of rows times the head, without keeping any logits."""
+
+    ROWS = 512
+
+    @staticmethod
+    def forward(ctx, rows, head, targets):
+        grad_rows, grad_head = torch.empty_like(rows), torch.zeros_like(head, dtype=torch.float32)
+        total = 0.0
+        for begin in range(0, len(rows), HeadLoss.ROWS):
+            part = rows[begin : begin + HeadLoss.ROWS]
+            target = targets[begin : begin + HeadLoss.ROWS, None]
+            chances = (part @ head.t()).float().log_softmax(-1)
+            total -= chances.gather(1, target).sum().item()
+            chances.exp_().scatter_add_(1, target, -torch.ones_like(target, dtype=torch.float32))
+            grad = chances.div_(len(rows)).to(rows.dtype)
+            grad_rows[begin : begin + HeadLoss.ROWS] = grad @ head
+            grad_head += grad.t() @ part
+        ctx.save_for_backward(grad_rows, grad_head)
+        return torch.tensor(total / len(rows))
+
+    @staticmethod
+    def backward(ctx, grad):
+        grad_rows, grad_head = ctx.saved_tensors
+        return grad_rows * grad, grad_head * grad, None
+
+
+class Layer(nn.Module):
+    def __init__(self, config, kind):
+        super().__init__()
+        self.input_layernorm = Norm(config.hidden_size)
+        if kind == "full_attention":
+            self.self_attn = Attention(config)
+        else:
+            self.linear_attn = DeltaNet(config)
+        self.mixer = "self_attn" if kind == "full_attention" else "linear_attn"
+        self.post_attention_layernorm = Norm(config.hidden_size)
+        self.mlp = Moe(config)
+
+    def forward(self, x, layout, compute):
+        mixer = getattr(self, self.mixer)
+        x = x + mixer(self.input_layernorm(x), layout, compute)
+        return x + self.mlp(self.post_attention_layernorm(x), compute)
+
+
+class Ember(nn.Module):
+    """The whole model; its state dict is that of Qwen3NextForCausalLM."""
+
+    def __init__(self, config, compute=torch.float32):
+        super().__init__()
+        self.compute = compute
+        self.model = nn.Module()
+        self.model.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.model.layers = nn.ModuleList(Layer(config, kind) for kind in config.layer_types)
+        self.model.norm = Norm(config.hidden_size)
+        self.lm_head = Linear(config.hidden_size, config.vocab_size)
+        with torch.no_grad():
+            self.model.embed_tokens.weight.normal_(0, 0.5)
+            for layer in self.model.layers:  # the residual stream starts as the embedding
+                mixer = getattr(layer, layer.mixer)
+                last = mixer.o_proj if layer.mixer == "self_attn" else mixer.out_proj
+                for weight in (last.weight, layer.mlp.experts.down_proj,
+                               layer.mlp.shared_expert.down_proj.weight):
+                    weight.mul_(0.5)
+                layer.mlp.gate.weight.mul_(0.5)
+
+    def hidden(self, ids, layout):
+        """After the final norm: [tokens, hidden]."""
+        x = self.model.embed_tokens(ids)
+        for layer in self.model.layers:
+            x = layer(x, layout, self.compute)
+        return self.model.norm(x)
+
+    def balance(self):
+        return sum(layer.mlp.balance for layer in self.model.layers)
+
+    def forward(self, ids, layout):
+        """Logits of every token."""
+        return self.lm_head(self.hidden(ids, layout), self.compute)
+
+    def loss(self, hidden, targets):
+        """Mean cross entropy of some rows [rows, hidden]."""
+        return HeadLoss.apply(hidden.to(self.compute), self.lm_head.weight.to(self.compute), targets)

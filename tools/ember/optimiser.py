@@ -1,0 +1,77 @@
+"""Muon for the matrices inside the layers, AdamW for everything else."""
+
+import math
+
+import torch
+
+# Coefficients of the quintic iteration that drives singular values towards one.
+QUINTIC = (3.4445, -4.7750, 2.0315)
+
+
+def orthogonal(matrices, compute):
+    """Matrices [count, rows, columns] with their singular values moved close to one."""
+    x = matrices.to(compute)
+    tall = x.shape[1] > x.shape[2]
+    if tall:
+        x = x.transpose(1, 2)
+    x = x / (x.float().norm(dim=(1, 2), keepdim=True) + 1e-7).to(compute)
+    a, b, c = QUINTIC
+    for _ in range(5):
+        square = x @ x.transpose(1, 2)
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
+    return x.transpose(1, 2) if tall else x
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum, made orthogonal, with steps as large as those of AdamW at the same rate.
+
+    A stack of matrices is a parameter of three dimensions; a parameter in
+    `halves` holds two matrices one below the other (gate and up).
+    """
+
+    def __init__(self, parameters, lr, compute, momentum=0.95, weight_decay=0.0, halves=()):
+        super().__init__(parameters, {"lr": lr, "momentum": momentum,
+                                      "weight_decay": weight_decay})
+        self.compute, self.halves = compute, {id(p) for p in halves}
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                if not state:
+                    state["momentum"] = torch.zeros_like(p)
+                average = state["momentum"].lerp_(p.grad, 1 - group["momentum"])
+                update = torch.lerp(p.grad, average, group["momentum"])
+                rows = p.shape[-2] // (2 if id(p) in self.halves else 1)
+                update = orthogonal(update.reshape(-1, rows, p.shape[-1]), self.compute)
+                scale = 0.2 * math.sqrt(max(update.shape[1:]))
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.add_(update.reshape(p.shape).to(p.dtype), alpha=-group["lr"] * scale)
+
+
+def make(model, training, compute):
+    """Both optimisers of a model."""
+    matrices, halves, tables, rest = [], [], [], []
+    for name, p in model.named_parameters():
+        if not p.requires_grad:
+            continue
+        if name.endswith("experts.gate_up_proj"):
+            halves.append(p)
+        if "embed_tokens" in name or "lm_head" in name or "gate.weight" in name:
+            tables.append(p)
+        elif p.dim() == 3 and "conv1d" not in name or p.dim() == 2:
+            matrices.append(p)
+        else:
+            rest.append(p)
+    muon = Muon(matrices, training.muon_rate, compute, weight_decay=training.weight_decay,
+                halves=halves)
+    adam = torch.optim.AdamW(
+        [{"params": tables, "weight_decay": training.weight_decay},
+         {"params": rest, "weight_decay": 0.0}], lr=training.rate, betas=(0.9, 0.95))
+    for optimiser in (muon, adam):
+        for group in optimiser.param_groups:
+            group["full"] = group["lr"]
+    return muon, adam
