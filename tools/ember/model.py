@@ -17,47 +17,54 @@ CHUNK = 32  # tokens of one DeltaNet chunk
 
 
 class Layout:
-    """Where documents of ascending lengths lie, flat and padded to whole chunks."""
+    """Where documents of ascending lengths lie, flat and padded to whole chunks.
+
+    Padded rows are in one of two orders: document by document, or (`scanned`)
+    the first chunk of every document, then the second of every document that
+    has one, and so on; documents that go on are the last ones of their step.
+    """
 
     def __init__(self, lengths):
         lengths = torch.as_tensor(lengths)
-        self.chunks = (lengths + CHUNK - 1) // CHUNK  # [documents]
+        chunks = (lengths + CHUNK - 1) // CHUNK  # [documents]
         self.position = torch.cat([torch.arange(n) for n in lengths])  # [tokens], in its document
-        self.tokens, self.padded = len(self.position), int(self.chunks.sum()) * CHUNK
-        first = self.chunks.cumsum(0) - self.chunks  # [documents], the first chunk of each
-        self.to_padded = torch.repeat_interleave(first * CHUNK, lengths) + self.position
-        # scan[i]: chunk i of every document that has one; those documents come last.
-        self.scan = [first[self.chunks > i] + i for i in range(int(self.chunks.max()))]
-        sizes, counts = self.chunks.unique(return_counts=True)
+        self.tokens, self.padded = len(self.position), int(chunks.sum()) * CHUNK
+        first = chunks.cumsum(0) - chunks  # [documents], the first chunk of each
+        self.by_document = torch.repeat_interleave(first * CHUNK, lengths) + self.position
+        steps = [first[chunks > i] + i for i in range(int(chunks.max()))]
+        self.scan = [len(step) for step in steps]  # chunks of each step
+        place = torch.empty(int(chunks.sum()), dtype=torch.long)
+        place[torch.cat(steps)] = torch.arange(len(place))
+        self.scanned = place[self.by_document // CHUNK] * CHUNK + self.by_document % CHUNK
+        sizes, counts = chunks.unique(return_counts=True)
         self.buckets = [(n, size * CHUNK) for n, size in zip(counts.tolist(), sizes.tolist())]
 
 
 class Pad(torch.autograd.Function):
-    """[tokens, ...] to [padded, ...], with zeros in between."""
+    """[tokens, ...] to [padded, ...] with zeros in between; `rows` says where each token goes."""
 
     @staticmethod
-    def forward(ctx, x, layout):
-        ctx.layout = layout
-        return x.new_zeros(layout.padded, *x.shape[1:]).index_copy_(0, layout.to_padded, x)
+    def forward(ctx, x, rows, padded):
+        ctx.rows = rows
+        return x.new_zeros(padded, *x.shape[1:]).index_copy_(0, rows, x)
 
     @staticmethod
     def backward(ctx, grad):
-        return grad.index_select(0, ctx.layout.to_padded), None
+        return grad.index_select(0, ctx.rows), None, None
 
 
 class Unpad(torch.autograd.Function):
     """[padded, ...] to [tokens, ...]."""
 
     @staticmethod
-    def forward(ctx, x, layout):
-        ctx.layout = layout
-        return x.index_select(0, layout.to_padded)
+    def forward(ctx, x, rows):
+        ctx.rows, ctx.padded = rows, len(x)
+        return x.index_select(0, rows)
 
     @staticmethod
     def backward(ctx, grad):
-        layout = ctx.layout
-        out = grad.new_zeros(layout.padded, *grad.shape[1:])
-        return out.index_copy_(0, layout.to_padded, grad), None
+        out = grad.new_zeros(ctx.padded, *grad.shape[1:])
+        return out.index_copy_(0, ctx.rows, grad), None
 
 
 class Convolution(torch.autograd.Function):
@@ -126,10 +133,17 @@ class Linear(nn.Module):
 
 
 class ExpertProducts(torch.autograd.Function):
-    """SwiGLU of rows sorted by expert: silu(x Wg) * (x Wu), times Wd."""
+    """SwiGLU of every token's experts: silu(x Wg) * (x Wu), times Wd.
+
+    `experts` is [tokens, top], the result [tokens, top, hidden].
+    """
 
     @staticmethod
-    def forward(ctx, x, gate_up, down, counts):
+    def forward(ctx, tokens, gate_up, down, experts):
+        top, flat = experts.shape[1], experts.flatten()
+        counts = torch.bincount(flat, minlength=len(gate_up)).tolist()
+        ctx.order = flat.argsort(stable=True)
+        x = tokens.index_select(0, ctx.order // top)  # sorted by expert
         ends = torch.tensor(counts).cumsum(0).tolist()
         spans = [(e, end - n, end) for e, (n, end) in enumerate(zip(counts, ends)) if n]
         both = x.new_empty(len(x), gate_up.shape[1])
@@ -142,12 +156,13 @@ class ExpertProducts(torch.autograd.Function):
             torch.mm(hidden[begin:end], down[e].t(), out=out[begin:end])
         ctx.save_for_backward(x, gate_up, down, both, hidden)
         ctx.spans = spans
-        return out
+        return torch.empty_like(out).index_copy_(0, ctx.order, out).view(-1, top, x.shape[1])
 
     @staticmethod
     def backward(ctx, grad):
         x, gate_up, down, both, hidden = ctx.saved_tensors
-        grad = grad.contiguous()
+        top = grad.shape[1]
+        grad = grad.flatten(0, 1).index_select(0, ctx.order)
         grad_hidden = torch.empty_like(hidden)
         grad_down, grad_gate_up = torch.empty_like(down), torch.empty_like(gate_up)
         for e in set(range(len(down))) - {e for e, *_ in ctx.spans}:
@@ -164,7 +179,8 @@ class ExpertProducts(torch.autograd.Function):
         for e, begin, end in ctx.spans:
             torch.mm(grad_both[begin:end], gate_up[e], out=grad_x[begin:end])
             torch.mm(grad_both[begin:end].t(), x[begin:end], out=grad_gate_up[e])
-        return grad_x, grad_gate_up, grad_down, None
+        grad_x = torch.empty_like(grad_x).index_copy_(0, ctx.order, grad_x)
+        return grad_x.view(-1, top, x.shape[1]).sum(1), grad_gate_up, grad_down, None
 
 
 class Experts(nn.Module):
@@ -182,15 +198,8 @@ class Experts(nn.Module):
         gate_up, down = self.gate_up_proj, self.down_proj
         if self.round_weight:
             gate_up, down = self.round_weight(gate_up), self.round_weight(down)
-        tokens, top = experts.shape
-        order = experts.flatten().argsort(stable=True)
-        counts = torch.bincount(experts.flatten(), minlength=len(gate_up)).tolist()
-        rows = x.to(compute)[order // top]
-        out = ExpertProducts.apply(rows, gate_up.to(compute), down.to(compute), counts)
-        back = torch.empty_like(order)
-        back[order] = torch.arange(len(order))
-        out = out[back].view(tokens, top, -1)
-        return (out * weights.unsqueeze(-1).to(out.dtype)).sum(1)
+        out = ExpertProducts.apply(x.to(compute), gate_up.to(compute), down.to(compute), experts)
+        return (out * weights.unsqueeze(-1).to(compute)).sum(1)
 
 
 class Mlp(nn.Module):
@@ -268,11 +277,11 @@ class Attention(nn.Module):
         key = self.k_proj(x, compute).view(-1, self.kv_heads, self.head)
         value = self.v_proj(x, compute).view(-1, self.kv_heads, self.head).float()
         sizes = [documents * length for documents, length in layout.buckets]
-        parts = [Pad.apply(t, layout).split(sizes)
+        parts = [Pad.apply(t, layout.by_document, layout.padded).split(sizes)
                  for t in (self.q_norm(query), self.k_norm(key), value)]
         outs = [self.attend(*(t.view(*bucket, -1, self.head) for t in part)).flatten(0, 1)
                 for bucket, *part in zip(layout.buckets, *parts)]
-        out = Unpad.apply(torch.cat(outs), layout)
+        out = Unpad.apply(torch.cat(outs), layout.by_document)
         return self.o_proj((out * torch.sigmoid(gate)).flatten(1), compute)
 
 
@@ -296,7 +305,7 @@ class UnitLowerInverse(torch.autograd.Function):
 
 
 def delta_rule(query, key, value, decay, beta, layout):
-    """The gated delta rule over [padded, heads, head] and [padded, heads].
+    """The gated delta rule over [padded, heads, head] and [padded, heads], in scanned order.
 
     `decay` is the logarithm. The names follow the published chunked form: with
     the state S at a chunk's start, new values N = U - W S, output = decayed
@@ -317,23 +326,19 @@ def delta_rule(query, key, value, decay, beta, layout):
     query = query * grown
     ends = ((total[..., -1:] - total).exp().unsqueeze(-1) * key).transpose(-1, -2)
     last = total[..., -1].exp()[..., None, None]
-    out, news, state = [], [], None
-    for i, rows in enumerate(layout.scan):
-        new = own[rows]
-        if i:
-            state = state[len(state) - len(rows):]
-            new = new - through[rows] @ state
-            out.append(query[rows] @ state)
-        news.append(new)
+    out, state = [], None
+    steps = zip(*(t.split(layout.scan) for t in (own, through, query, seen, ends, last)))
+    for i, (u, w, q, inside, k, decayed) in enumerate(steps):
+        if i == 0:
+            out.append(inside @ u)
+        else:
+            u = u - w @ state
+            out.append(q @ state + inside @ u)
         if i + 1 < len(layout.scan):
-            rows, new = rows[-len(layout.scan[i + 1]):], new[-len(layout.scan[i + 1]):]
-            added = ends[rows] @ new
-            state = added if state is None else last[rows] * state[-len(rows):] + added
-    order = torch.cat(layout.scan)
-    back = torch.empty_like(order)
-    back[order] = torch.arange(len(order))
-    out = torch.cat([torch.zeros_like(news[0])] + out)[back] + seen @ torch.cat(news)[back]
-    return out.transpose(1, 2).flatten(0, 1)
+            kept = layout.scan[i] - layout.scan[i + 1]  # documents that end here come first
+            added = k[kept:] @ u[kept:]
+            state = added if i == 0 else decayed[kept:] * state[kept:] + added
+    return torch.cat(out).transpose(1, 2).flatten(0, 1)
 
 
 class DeltaNet(nn.Module):
@@ -371,10 +376,11 @@ class DeltaNet(nn.Module):
         query, key = (t * torch.rsqrt(t.pow(2).sum(-1, keepdim=True) + 1e-6)
                       for t in (query, key))
         query = query / math.sqrt(self.key_head)
-        query, key = (Pad.apply(t, layout).repeat_interleave(repeat, 1) for t in (query, key))
         heads = (len(x), self.values, self.value_head)
-        padded = [Pad.apply(t, layout) for t in (value.reshape(heads), decay, torch.sigmoid(b))]
-        out = Unpad.apply(delta_rule(query, key, *padded, layout), layout)
+        query, key, *rest = (Pad.apply(t, layout.scanned, layout.padded) for t in (
+            query, key, value.reshape(heads), decay, torch.sigmoid(b)))
+        query, key = (t.repeat_interleave(repeat, 1) for t in (query, key))
+        out = Unpad.apply(delta_rule(query, key, *rest, layout), layout.scanned)
         return self.out_proj(self.norm(out, z.reshape(heads)).flatten(1), compute)
 
 
