@@ -304,7 +304,7 @@ class UnitLowerInverse(torch.autograd.Function):
         return -(turned @ grad @ turned).tril(-1)
 
 
-def delta_rule(query, key, value, decay, beta, layout):
+def delta_rule(query, key, value, decay, beta, layout, compute):
     """The gated delta rule over [padded, heads, head] and [padded, heads], in scanned order.
 
     `decay` is the logarithm. The names follow the published chunked form: with
@@ -320,11 +320,11 @@ def delta_rule(query, key, value, decay, beta, layout):
     turned, grown = key.transpose(-1, -2), total.exp().unsqueeze(-1)
     key_beta = key * beta
     inverse = UnitLowerInverse.apply((key_beta @ turned * between).tril(-1))
-    own = inverse @ (value * beta)  # U
-    through = inverse @ (key_beta * grown)  # W
-    seen = (query @ turned) * between
-    query = query * grown
-    ends = ((total[..., -1:] - total).exp().unsqueeze(-1) * key).transpose(-1, -2)
+    inverse, seen, query, key, value, key_beta = (t.to(compute) for t in (
+        inverse, (query @ turned) * between, query * grown,
+        (total[..., -1:] - total).exp().unsqueeze(-1) * key, value * beta, key_beta * grown))
+    own, through = inverse @ value, inverse @ key_beta  # U, W
+    ends = key.transpose(-1, -2)
     last = total[..., -1].exp()[..., None, None]
     out, state = [], None
     steps = zip(*(t.split(layout.scan) for t in (own, through, query, seen, ends, last)))
@@ -332,11 +332,12 @@ def delta_rule(query, key, value, decay, beta, layout):
         if i == 0:
             out.append(inside @ u)
         else:
-            u = u - w @ state
-            out.append(q @ state + inside @ u)
+            before = state.to(compute)
+            u = u - w @ before
+            out.append(q @ before + inside @ u)
         if i + 1 < len(layout.scan):
             kept = layout.scan[i] - layout.scan[i + 1]  # documents that end here come first
-            added = k[kept:] @ u[kept:]
+            added = (k[kept:] @ u[kept:]).float()
             state = added if i == 0 else decayed[kept:] * state[kept:] + added
     return torch.cat(out).transpose(1, 2).flatten(0, 1)
 
@@ -380,7 +381,7 @@ class DeltaNet(nn.Module):
         query, key, *rest = (Pad.apply(t, layout.scanned, layout.padded) for t in (
             query, key, value.reshape(heads), decay, torch.sigmoid(b)))
         query, key = (t.repeat_interleave(repeat, 1) for t in (query, key))
-        out = Unpad.apply(delta_rule(query, key, *rest, layout), layout.scanned)
+        out = Unpad.apply(delta_rule(query, key, *rest, layout, compute), layout.scanned).float()
         return self.out_proj(self.norm(out, z.reshape(heads)).flatten(1), compute)
 
 

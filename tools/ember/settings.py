@@ -18,8 +18,8 @@ class Size:
     experts_per_token: int = 4
     expert_size: int = 128
     shared_size: int = 128
-    key_heads: int = 4
-    value_heads: int = 8
+    key_heads: int = 2
+    value_heads: int = 4
     linear_head_dim: int = 64
     q_heads: int = 4
     kv_heads: int = 2

@@ -16,7 +16,7 @@ PARTS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}
 PART_NAMES = {"noun": "noun", "verb": "verb", "adj": "adjective", "adv": "adverb"}
 SENSE_PART = {"1": "noun", "2": "verb", "3": "adj", "4": "adv", "5": "adj"}
 
-VOCABULARY_SIZE = 4000
+VOCABULARY_SIZE = 2500
 GLOSS_WORDS_MAX = 14
 
 
