@@ -5,15 +5,27 @@ that every matrix product runs over all of them at once. Attention and DeltaNet
 see a padded copy, in which every document fills whole chunks. Products run in
 `compute` (bfloat16 where the processor has it), everything recurrent and every
 norm in float32.
+
+At this size the time goes into passing over memory, not into products, so the
+pieces between the products are compiled (`fused`), which is worth a factor of
+two; HEARTH_EMBER_EAGER=1 leaves that out.
 """
 
 import math
+import os
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 CHUNK = 32  # tokens of one DeltaNet chunk
+
+
+def fused(function):
+    """Compiles a function for any number of tokens."""
+    if os.environ.get("HEARTH_EMBER_EAGER"):
+        return function
+    return torch.compile(function, dynamic=True)
 
 
 class Layout:
@@ -67,30 +79,15 @@ class Unpad(torch.autograd.Function):
         return out.index_copy_(0, ctx.rows, grad), None
 
 
-class Convolution(torch.autograd.Function):
+def convolve(x, weight, position):
     """Causal depthwise convolution of [tokens, channels] by [channels, taps]."""
-
-    @staticmethod
-    def forward(ctx, x, weight, position):
-        ctx.save_for_backward(x, weight, position)
-        taps = weight.shape[1]
-        out = x * weight[:, -1]
-        for back in range(1, taps):
-            inside = (position[back:] >= back).unsqueeze(1)
-            out[back:].addcmul_(x[:-back] * inside, weight[:, -1 - back])
-        return out
-
-    @staticmethod
-    def backward(ctx, grad):
-        x, weight, position = ctx.saved_tensors
-        grad = grad.contiguous()
-        grad_x, grad_weight = grad * weight[:, -1], torch.empty_like(weight)
-        grad_weight[:, -1] = (grad * x).sum(0)
-        for back in range(1, weight.shape[1]):
-            part = grad[back:] * (position[back:] >= back).unsqueeze(1)
-            grad_x[:-back].addcmul_(part, weight[:, -1 - back])
-            grad_weight[:, -1 - back] = part.mul_(x[:-back]).sum(0)
-        return grad_x, grad_weight, None
+    taps = weight.shape[1]
+    out = x * weight[:, -1]
+    for back in range(1, taps):
+        shifted = F.pad(x, (0, 0, back, 0))[: len(x)]
+        inside = (position >= back).unsqueeze(1)
+        out = out + torch.where(inside, shifted, 0.0) * weight[:, -1 - back]
+    return out
 
 
 class Norm(nn.Module):
@@ -132,6 +129,21 @@ class Linear(nn.Module):
         return F.linear(x.to(compute), weight.to(compute))
 
 
+@fused
+def swiglu(both):
+    gate, up = both.chunk(2, dim=-1)
+    return F.silu(gate) * up
+
+
+@fused
+def swiglu_backward(grad, both):
+    gate, up = both.float().chunk(2, dim=-1)
+    sigmoid = torch.sigmoid(gate)
+    silu, grad = gate * sigmoid, grad.float()
+    return torch.cat([grad * up * (sigmoid + silu * (1 - sigmoid)), grad * silu],
+                     dim=-1).to(both.dtype)
+
+
 class ExpertProducts(torch.autograd.Function):
     """SwiGLU of every token's experts: silu(x Wg) * (x Wu), times Wd.
 
@@ -149,8 +161,7 @@ class ExpertProducts(torch.autograd.Function):
         both = x.new_empty(len(x), gate_up.shape[1])
         for e, begin, end in spans:
             torch.mm(x[begin:end], gate_up[e].t(), out=both[begin:end])
-        gate, up = both.chunk(2, dim=-1)
-        hidden = F.silu(gate) * up
+        hidden = swiglu(both)
         out = torch.empty_like(x)
         for e, begin, end in spans:
             torch.mm(hidden[begin:end], down[e].t(), out=out[begin:end])
@@ -170,11 +181,7 @@ class ExpertProducts(torch.autograd.Function):
         for e, begin, end in ctx.spans:
             torch.mm(grad[begin:end], down[e], out=grad_hidden[begin:end])
             torch.mm(grad[begin:end].t(), hidden[begin:end], out=grad_down[e])
-        gate, up = both.chunk(2, dim=-1)
-        sigmoid = torch.sigmoid(gate)
-        silu = gate * sigmoid
-        grad_both = torch.cat([grad_hidden * up * (sigmoid + silu * (1 - sigmoid)),
-                               grad_hidden * silu], dim=-1)
+        grad_both = swiglu_backward(grad_hidden, both)
         grad_x = torch.empty_like(x)
         for e, begin, end in ctx.spans:
             torch.mm(grad_both[begin:end], gate_up[e], out=grad_x[begin:end])
@@ -194,12 +201,12 @@ class Experts(nn.Module):
         self.down_proj = nn.Parameter(torch.randn(count, hidden, size) / math.sqrt(size))
         self.round_weight = None
 
-    def forward(self, x, experts, weights, compute):
+    def forward(self, x, experts):
+        """[tokens, hidden] and [tokens, top] to [tokens, top, hidden]."""
         gate_up, down = self.gate_up_proj, self.down_proj
         if self.round_weight:
             gate_up, down = self.round_weight(gate_up), self.round_weight(down)
-        out = ExpertProducts.apply(x.to(compute), gate_up.to(compute), down.to(compute), experts)
-        return (out * weights.unsqueeze(-1).to(compute)).sum(1)
+        return ExpertProducts.apply(x, gate_up.to(x.dtype), down.to(x.dtype), experts)
 
 
 class Mlp(nn.Module):
@@ -225,16 +232,28 @@ class Moe(nn.Module):
         self.shared_expert_gate = Linear(config.hidden_size, 1)
         self.balance = None
 
-    def forward(self, x, compute):
-        chances = self.gate(x, torch.float32).softmax(-1)
+    @fused
+    def before(self, x, norm, compute):
+        """Routing, and the stream with the shared expert added."""
+        h = norm(x)
+        chances = self.gate(h, torch.float32).softmax(-1)
         weights, experts = chances.topk(self.top, dim=-1)
         weights = weights / weights.sum(-1, keepdim=True)
+        shared = self.shared_expert(h, compute)
+        x = x + torch.sigmoid(self.shared_expert_gate(h, torch.float32)) * shared
+        return h.to(compute), experts, weights, chances.mean(0), x
+
+    @staticmethod
+    @fused
+    def after(x, routed, weights):
+        return x + (routed.float() * weights.unsqueeze(-1)).sum(1)
+
+    def forward(self, x, norm, compute):
+        h, experts, weights, chances, x = self.before(x, norm, compute)
         if self.training:
-            load = torch.bincount(experts.flatten(), minlength=chances.shape[-1]) / experts.numel()
-            self.balance = chances.shape[-1] * (load * chances.mean(0)).sum()
-        routed = self.experts(x, experts, weights, compute)
-        shared = self.shared_expert(x, compute)
-        return routed + torch.sigmoid(self.shared_expert_gate(x, torch.float32)) * shared
+            load = torch.bincount(experts.flatten(), minlength=len(chances)) / experts.numel()
+            self.balance = len(chances) * (load * chances).sum()
+        return self.after(x, self.experts(h, experts), weights)
 
 
 def rotate(x, cos, sin):
@@ -271,7 +290,8 @@ class Attention(nn.Module):
         out = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         return out.transpose(1, 2)
 
-    def forward(self, x, layout, compute):
+    def forward(self, stream, norm, layout, compute):
+        x = norm(stream)
         both = self.q_proj(x, compute).view(-1, self.heads, 2 * self.head)
         query, gate = both.float().chunk(2, dim=-1)
         key = self.k_proj(x, compute).view(-1, self.kv_heads, self.head)
@@ -282,7 +302,7 @@ class Attention(nn.Module):
         outs = [self.attend(*(t.view(*bucket, -1, self.head) for t in part)).flatten(0, 1)
                 for bucket, *part in zip(layout.buckets, *parts)]
         out = Unpad.apply(torch.cat(outs), layout.by_document)
-        return self.o_proj((out * torch.sigmoid(gate)).flatten(1), compute)
+        return stream + self.o_proj((out * torch.sigmoid(gate)).flatten(1), compute)
 
 
 class UnitLowerInverse(torch.autograd.Function):
@@ -304,6 +324,25 @@ class UnitLowerInverse(torch.autograd.Function):
         return -(turned @ grad @ turned).tril(-1)
 
 
+@fused
+def delta_inside(query, key, value, decay, beta, compute):
+    """What the chunks need that depends on no state; see delta_rule."""
+    heads, repeat = value.shape[1], value.shape[1] // key.shape[1]
+    query, key = (t.repeat_interleave(repeat, 1) for t in (query, key))
+    query, key, value = (t.view(-1, CHUNK, heads, t.shape[-1]).transpose(1, 2).float()
+                         for t in (query, key, value))  # [chunks, heads, CHUNK, head]
+    decay, beta = (t.view(-1, CHUNK, heads).transpose(1, 2) for t in (decay, beta))
+    total, beta = decay.cumsum(-1), beta.unsqueeze(-1)
+    between = (total.unsqueeze(-1) - total.unsqueeze(-2)).tril().exp().tril()
+    turned, grown = key.transpose(-1, -2), total.exp().unsqueeze(-1)
+    key_beta = key * beta
+    lower = (key_beta @ turned * between).tril(-1)
+    parts = ((query @ turned) * between, query * grown,
+             (total[..., -1:] - total).exp().unsqueeze(-1) * key, value * beta, key_beta * grown)
+    last = total[..., -1].exp()[..., None, None]
+    return lower, last, *(t.to(compute).contiguous() for t in parts)
+
+
 def delta_rule(query, key, value, decay, beta, layout, compute):
     """The gated delta rule over [padded, heads, head] and [padded, heads], in scanned order.
 
@@ -311,21 +350,11 @@ def delta_rule(query, key, value, decay, beta, layout, compute):
     the state S at a chunk's start, new values N = U - W S, output = decayed
     query S + (query key^T) N, S' = decayed S + decayed key^T N.
     """
-    heads = query.shape[1]
-    query, key, value = (t.view(-1, CHUNK, heads, t.shape[-1]).transpose(1, 2).contiguous()
-                         for t in (query, key, value))  # [chunks, heads, CHUNK, head]
-    decay, beta = (t.view(-1, CHUNK, heads).transpose(1, 2) for t in (decay, beta))
-    total, beta = decay.cumsum(-1), beta.unsqueeze(-1)
-    between = (total.unsqueeze(-1) - total.unsqueeze(-2)).tril().exp().tril()
-    turned, grown = key.transpose(-1, -2), total.exp().unsqueeze(-1)
-    key_beta = key * beta
-    inverse = UnitLowerInverse.apply((key_beta @ turned * between).tril(-1))
-    inverse, seen, query, key, value, key_beta = (t.to(compute) for t in (
-        inverse, (query @ turned) * between, query * grown,
-        (total[..., -1:] - total).exp().unsqueeze(-1) * key, value * beta, key_beta * grown))
+    lower, last, seen, query, key, value, key_beta = delta_inside(
+        query, key, value, decay, beta, compute)
+    inverse = UnitLowerInverse.apply(lower).to(compute)
     own, through = inverse @ value, inverse @ key_beta  # U, W
     ends = key.transpose(-1, -2)
-    last = total[..., -1].exp()[..., None, None]
     out, state = [], None
     steps = zip(*(t.split(layout.scan) for t in (own, through, query, seen, ends, last)))
     for i, (u, w, q, inside, k, decayed) in enumerate(steps):
@@ -361,28 +390,46 @@ class DeltaNet(nn.Module):
         self.norm = GatedNorm(self.value_head)
         self.out_proj = Linear(value_size, config.hidden_size)
 
-    def forward(self, x, layout, compute):
-        repeat = self.values // self.keys
+    @fused
+    def before(self, x, norm, position, compute):
+        """Query, key, value, decay, beta and the gate of every token."""
+        x, repeat = norm(x), self.values // self.keys
         groups = self.in_proj_qkvz(x, compute).float().view(len(x), self.keys, -1)
         sizes = [self.key_head] * 2 + [repeat * self.value_head] * 2
         query, key, value, z = (t.flatten(1) for t in groups.split(sizes, dim=-1))
         ba = self.in_proj_ba(x, torch.float32).view(len(x), self.keys, 2 * repeat)
         b, a = (t.flatten(1) for t in ba.chunk(2, dim=-1))
         decay = -self.A_log.exp() * F.softplus(a + self.dt_bias)
-        mixed = Convolution.apply(torch.cat([query, key, value], dim=-1),
-                                  self.conv1d.weight[:, 0], layout.position)
+        mixed = F.silu(convolve(torch.cat([query, key, value], dim=-1), self.conv1d.weight[:, 0],
+                                position))
         sizes = [self.keys * self.key_head] * 2 + [self.values * self.value_head]
-        query, key, value = F.silu(mixed).split(sizes, dim=-1)
+        query, key, value = mixed.split(sizes, dim=-1)
         query, key = (t.view(-1, self.keys, self.key_head) for t in (query, key))
         query, key = (t * torch.rsqrt(t.pow(2).sum(-1, keepdim=True) + 1e-6)
                       for t in (query, key))
         query = query / math.sqrt(self.key_head)
-        heads = (len(x), self.values, self.value_head)
-        query, key, *rest = (Pad.apply(t, layout.scanned, layout.padded) for t in (
-            query, key, value.reshape(heads), decay, torch.sigmoid(b)))
-        query, key = (t.repeat_interleave(repeat, 1) for t in (query, key))
-        out = Unpad.apply(delta_rule(query, key, *rest, layout, compute), layout.scanned).float()
-        return self.out_proj(self.norm(out, z.reshape(heads)).flatten(1), compute)
+        value, z = (t.reshape(-1, self.values, self.value_head) for t in (value, z))
+        return *(t.to(compute) for t in (query, key, value)), decay, torch.sigmoid(b), z.to(compute)
+
+    @fused
+    def after(self, x, out, z, compute):
+        """The stream with the gated and projected output added."""
+        return x + self.out_proj(self.norm(out.float(), z.float()).flatten(1), compute)
+
+    def forward(self, x, norm, layout, compute):
+        *inputs, z = self.before(x, norm, layout.position, compute)
+        inputs = [Pad.apply(t, layout.scanned, layout.padded) for t in inputs]
+        out = Unpad.apply(delta_rule(*inputs, layout, compute), layout.scanned)
+        return self.after(x, out, z, compute)
+
+
+@fused
+def head_chances(logits, target, rows):
+    """The summed loss of some rows, and what it is derived by the logits, over `rows`."""
+    chances = logits.float().log_softmax(-1)
+    loss = -chances.gather(1, target).sum()
+    wanted = torch.arange(logits.shape[1]) == target
+    return loss, ((chances.exp() - wanted.float()) / rows).to(logits.dtype)
 
 
 class HeadLoss(torch.autograd.Function):
@@ -397,10 +444,8 @@ class HeadLoss(torch.autograd.Function):
         for begin in range(0, len(rows), HeadLoss.ROWS):
             part = rows[begin : begin + HeadLoss.ROWS]
             target = targets[begin : begin + HeadLoss.ROWS, None]
-            chances = (part @ head.t()).float().log_softmax(-1)
-            total -= chances.gather(1, target).sum().item()
-            chances.exp_().scatter_add_(1, target, -torch.ones_like(target, dtype=torch.float32))
-            grad = chances.div_(len(rows)).to(rows.dtype)
+            loss, grad = head_chances(part @ head.t(), target, len(rows))
+            total += loss.item()
             grad_rows[begin : begin + HeadLoss.ROWS] = grad @ head
             grad_head += grad.t() @ part
         ctx.save_for_backward(grad_rows, grad_head)
@@ -425,9 +470,8 @@ class Layer(nn.Module):
         self.mlp = Moe(config)
 
     def forward(self, x, layout, compute):
-        mixer = getattr(self, self.mixer)
-        x = x + mixer(self.input_layernorm(x), layout, compute)
-        return x + self.mlp(self.post_attention_layernorm(x), compute)
+        x = getattr(self, self.mixer)(x, self.input_layernorm, layout, compute)
+        return self.mlp(x, self.post_attention_layernorm, compute)
 
 
 class Ember(nn.Module):

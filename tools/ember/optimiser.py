@@ -4,6 +4,8 @@ import math
 
 import torch
 
+from model import fused
+
 # Coefficients of the quintic iteration that drives singular values towards one.
 QUINTIC = (3.4445, -4.7750, 2.0315)
 
@@ -20,6 +22,18 @@ def orthogonal(matrices, compute):
         square = x @ x.transpose(1, 2)
         x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
     return x.transpose(1, 2) if tall else x
+
+
+@fused
+def accumulate(momentum, grad, share, compute):
+    """The new momentum, and the direction that looks ahead of it."""
+    momentum = momentum.lerp(grad, 1 - share)
+    return momentum, torch.lerp(grad, momentum, share).to(compute)
+
+
+@fused
+def descend(p, update, keep, rate):
+    return p * keep - update.reshape(p.shape).float() * rate
 
 
 class Muon(torch.optim.Optimizer):
@@ -43,13 +57,14 @@ class Muon(torch.optim.Optimizer):
                 state = self.state[p]
                 if not state:
                     state["momentum"] = torch.zeros_like(p)
-                average = state["momentum"].lerp_(p.grad, 1 - group["momentum"])
-                update = torch.lerp(p.grad, average, group["momentum"])
+                average, update = accumulate(state["momentum"], p.grad, group["momentum"],
+                                             self.compute)
+                state["momentum"].copy_(average)
                 rows = p.shape[-2] // (2 if id(p) in self.halves else 1)
                 update = orthogonal(update.reshape(-1, rows, p.shape[-1]), self.compute)
                 scale = 0.2 * math.sqrt(max(update.shape[1:]))
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.add_(update.reshape(p.shape).to(p.dtype), alpha=-group["lr"] * scale)
+                keep, rate = 1 - group["lr"] * group["weight_decay"], group["lr"] * scale
+                p.copy_(descend(p, update, torch.tensor(keep), torch.tensor(rate)))
 
 
 def make(model, training, compute):

@@ -109,7 +109,7 @@ class Run:
         set_rate(self.optimisers, share)
         for opt in self.optimisers:
             opt.step()
-            opt.zero_grad(set_to_none=False)
+            opt.zero_grad()
         self.step += 1
         self.document = batch.next_document
         self.tokens += len(batch.ids)
