@@ -22,10 +22,8 @@ CHUNK = 32  # tokens of one DeltaNet chunk
 
 
 def fused(function):
-    """Compiles a function for any number of tokens."""
-    if os.environ.get("HEARTH_EMBER_EAGER"):
-        return function
-    return torch.compile(function, dynamic=True)
+    """Compiles a function; what differs in a second call becomes a variable of the code."""
+    return function if os.environ.get("HEARTH_EMBER_EAGER") else torch.compile(function)
 
 
 class Layout:
@@ -124,8 +122,10 @@ class Linear(nn.Module):
         self.weight = nn.Parameter(torch.randn(outputs, inputs) / math.sqrt(inputs))
         self.round_weight = None
 
-    def forward(self, x, compute):
+    def forward(self, x, compute, rows=None):
         weight = self.round_weight(self.weight) if self.round_weight else self.weight
+        if rows is not None:
+            weight = weight[rows]
         return F.linear(x.to(compute), weight.to(compute))
 
 
@@ -136,12 +136,12 @@ def swiglu(both):
 
 
 @fused
-def swiglu_backward(grad, both):
+def swiglu_backward(grad, both, out):
+    """Writes what `both` is derived by into `out`."""
     gate, up = both.float().chunk(2, dim=-1)
-    sigmoid = torch.sigmoid(gate)
-    silu, grad = gate * sigmoid, grad.float()
-    return torch.cat([grad * up * (sigmoid + silu * (1 - sigmoid)), grad * silu],
-                     dim=-1).to(both.dtype)
+    sigmoid, grad = torch.sigmoid(gate), grad.float()
+    out[:, : grad.shape[1]].copy_(grad * up * sigmoid * (1 + gate * (1 - sigmoid)))
+    out[:, grad.shape[1] :].copy_(grad * gate * sigmoid)
 
 
 class ExpertProducts(torch.autograd.Function):
@@ -181,7 +181,8 @@ class ExpertProducts(torch.autograd.Function):
         for e, begin, end in ctx.spans:
             torch.mm(grad[begin:end], down[e], out=grad_hidden[begin:end])
             torch.mm(grad[begin:end].t(), hidden[begin:end], out=grad_down[e])
-        grad_both = swiglu_backward(grad_hidden, both)
+        grad_both = torch.empty_like(both)
+        swiglu_backward(grad_hidden, both, grad_both)
         grad_x = torch.empty_like(x)
         for e, begin, end in ctx.spans:
             torch.mm(grad_both[begin:end], gate_up[e], out=grad_x[begin:end])
@@ -327,11 +328,10 @@ class UnitLowerInverse(torch.autograd.Function):
 @fused
 def delta_inside(query, key, value, decay, beta, compute):
     """What the chunks need that depends on no state; see delta_rule."""
-    heads, repeat = value.shape[1], value.shape[1] // key.shape[1]
+    query, key, value = (t.transpose(1, 2).float() for t in (query, key, value))
+    repeat = value.shape[1] // key.shape[1]
     query, key = (t.repeat_interleave(repeat, 1) for t in (query, key))
-    query, key, value = (t.view(-1, CHUNK, heads, t.shape[-1]).transpose(1, 2).float()
-                         for t in (query, key, value))  # [chunks, heads, CHUNK, head]
-    decay, beta = (t.view(-1, CHUNK, heads).transpose(1, 2) for t in (decay, beta))
+    decay, beta = decay.transpose(1, 2), beta.transpose(1, 2)  # [chunks, heads, CHUNK]
     total, beta = decay.cumsum(-1), beta.unsqueeze(-1)
     between = (total.unsqueeze(-1) - total.unsqueeze(-2)).tril().exp().tril()
     turned, grown = key.transpose(-1, -2), total.exp().unsqueeze(-1)
@@ -351,7 +351,7 @@ def delta_rule(query, key, value, decay, beta, layout, compute):
     query S + (query key^T) N, S' = decayed S + decayed key^T N.
     """
     lower, last, seen, query, key, value, key_beta = delta_inside(
-        query, key, value, decay, beta, compute)
+        *(t.view(-1, CHUNK, *t.shape[1:]) for t in (query, key, value, decay, beta)), compute)
     inverse = UnitLowerInverse.apply(lower).to(compute)
     own, through = inverse @ value, inverse @ key_beta  # U, W
     ends = key.transpose(-1, -2)
@@ -387,28 +387,32 @@ class DeltaNet(nn.Module):
             (torch.rand(channels, 1, self.kernel) - 0.5) / math.sqrt(self.kernel) * 2)
         self.A_log = nn.Parameter(torch.empty(self.values).uniform_(0.02, 4).log())
         self.dt_bias = nn.Parameter(torch.empty(self.values).uniform_(-4.0, 0.0))
+        # Rows of in_proj_qkvz as [query | key | value | z], of in_proj_ba as [b | a].
+        repeat = self.values // self.keys
+        sizes = [self.key_head] * 2 + [repeat * self.value_head] * 2
+        rows = torch.arange(2 * key_size + 2 * value_size).view(self.keys, -1)
+        self.qkvz_rows = torch.cat([t.flatten() for t in rows.split(sizes, dim=1)])
+        rows = torch.arange(2 * self.values).view(self.keys, -1)
+        self.ba_rows = torch.cat([t.flatten() for t in rows.chunk(2, dim=1)])
         self.norm = GatedNorm(self.value_head)
         self.out_proj = Linear(value_size, config.hidden_size)
 
     @fused
     def before(self, x, norm, position, compute):
         """Query, key, value, decay, beta and the gate of every token."""
-        x, repeat = norm(x), self.values // self.keys
-        groups = self.in_proj_qkvz(x, compute).float().view(len(x), self.keys, -1)
-        sizes = [self.key_head] * 2 + [repeat * self.value_head] * 2
-        query, key, value, z = (t.flatten(1) for t in groups.split(sizes, dim=-1))
-        ba = self.in_proj_ba(x, torch.float32).view(len(x), self.keys, 2 * repeat)
-        b, a = (t.flatten(1) for t in ba.chunk(2, dim=-1))
+        x, channels = norm(x), len(self.conv1d.weight)
+        both = self.in_proj_qkvz(x, compute, self.qkvz_rows).float()
+        b, a = self.in_proj_ba(x, compute, self.ba_rows).float().chunk(2, dim=-1)
         decay = -self.A_log.exp() * F.softplus(a + self.dt_bias)
-        mixed = F.silu(convolve(torch.cat([query, key, value], dim=-1), self.conv1d.weight[:, 0],
-                                position))
+        mixed = F.silu(convolve(both[:, :channels], self.conv1d.weight[:, 0], position))
         sizes = [self.keys * self.key_head] * 2 + [self.values * self.value_head]
         query, key, value = mixed.split(sizes, dim=-1)
         query, key = (t.view(-1, self.keys, self.key_head) for t in (query, key))
         query, key = (t * torch.rsqrt(t.pow(2).sum(-1, keepdim=True) + 1e-6)
                       for t in (query, key))
         query = query / math.sqrt(self.key_head)
-        value, z = (t.reshape(-1, self.values, self.value_head) for t in (value, z))
+        value, z = (t.reshape(-1, self.values, self.value_head)
+                    for t in (value, both[:, channels:]))
         return *(t.to(compute) for t in (query, key, value)), decay, torch.sigmoid(b), z.to(compute)
 
     @fused

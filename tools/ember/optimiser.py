@@ -10,13 +10,11 @@ from model import fused
 QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
-def orthogonal(matrices, compute):
-    """Matrices [count, rows, columns] with their singular values moved close to one."""
-    x = matrices.to(compute)
+def orthogonal(x):
+    """Matrices [count, rows, columns] of norm one with all singular values close to one."""
     tall = x.shape[1] > x.shape[2]
     if tall:
-        x = x.transpose(1, 2)
-    x = x / (x.float().norm(dim=(1, 2), keepdim=True) + 1e-7).to(compute)
+        x = x.transpose(1, 2).contiguous()
     a, b, c = QUINTIC
     for _ in range(5):
         square = x @ x.transpose(1, 2)
@@ -26,14 +24,15 @@ def orthogonal(matrices, compute):
 
 @fused
 def accumulate(momentum, grad, share, compute):
-    """The new momentum, and the direction that looks ahead of it."""
-    momentum = momentum.lerp(grad, 1 - share)
-    return momentum, torch.lerp(grad, momentum, share).to(compute)
+    """Moves the momentum [count, rows, columns]; returns the direction ahead, of norm one."""
+    momentum.lerp_(grad, 1 - share)
+    ahead = torch.lerp(grad, momentum, share)
+    return (ahead / (ahead.pow(2).sum((1, 2), keepdim=True).sqrt() + 1e-7)).to(compute)
 
 
 @fused
 def descend(p, update, keep, rate):
-    return p * keep - update.reshape(p.shape).float() * rate
+    p.copy_(p * keep - update.float() * rate)
 
 
 class Muon(torch.optim.Optimizer):
@@ -57,14 +56,13 @@ class Muon(torch.optim.Optimizer):
                 state = self.state[p]
                 if not state:
                     state["momentum"] = torch.zeros_like(p)
-                average, update = accumulate(state["momentum"], p.grad, group["momentum"],
-                                             self.compute)
-                state["momentum"].copy_(average)
                 rows = p.shape[-2] // (2 if id(p) in self.halves else 1)
-                update = orthogonal(update.reshape(-1, rows, p.shape[-1]), self.compute)
-                scale = 0.2 * math.sqrt(max(update.shape[1:]))
-                keep, rate = 1 - group["lr"] * group["weight_decay"], group["lr"] * scale
-                p.copy_(descend(p, update, torch.tensor(keep), torch.tensor(rate)))
+                stack = (-1, rows, p.shape[-1])
+                update = orthogonal(accumulate(state["momentum"].view(stack), p.grad.view(stack),
+                                               group["momentum"], self.compute))
+                keep = 1 - group["lr"] * group["weight_decay"]
+                rate = group["lr"] * 0.2 * math.sqrt(max(update.shape[1:]))
+                descend(p.view(stack), update, torch.tensor(keep), torch.tensor(rate))
 
 
 def make(model, training, compute):
