@@ -63,3 +63,8 @@ def batch(encoder, split, number, tokens, kinds=None):
         rows.append(row)
         count += len(row[0])
     return assemble(rows, number)
+
+
+def held_out_rows(encoder, kinds, count):
+    """The first held-out documents of some kinds as (ids, answer)."""
+    return [encoder(data.document("held-out", i, kinds)) for i in range(count)]

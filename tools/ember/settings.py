@@ -2,10 +2,17 @@
 
 from dataclasses import dataclass
 
-import data
-import tokenise
+import tokenise  # also makes the modules of tools/reference known
+
+# ruff: noqa: E402
+import geometry
 
 SEED = 4
+# The precision of every kind of module, as AutoRound's int4-mixed recipe has it:
+# experts and MTP head 4 bits, attention, DeltaNet and shared experts 8, gates 16.
+RECIPE = geometry.Checkpoint(
+    "ember", "ember", "auto-round", group_size=128,
+    bits=geometry.GATES + geometry.MIXERS + ((r"shared_expert\.", 8),))
 
 
 @dataclass(frozen=True)

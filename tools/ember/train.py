@@ -73,6 +73,8 @@ def save(path, state):
 class Run:
     """The state of a training run."""
 
+    curve = "train.jsonl"
+
     def __init__(self, work, training, size, compute):
         self.work, self.training = work, training
         self.tok = tokenizer(work)
@@ -96,14 +98,22 @@ class Run:
         for name in ("step", "document", "tokens", "seconds"):
             setattr(self, name, state[name])
 
+    def losses(self, batch):
+        """What the model misses, and how uneven its experts' load is."""
+        keep = learned(batch, self.training, self.step)
+        hidden = self.model.hidden(batch.ids, batch.layout)
+        loss = self.model.loss(hidden[keep], batch.targets[keep])
+        return loss, self.model.balance() / len(self.model.model.layers)
+
+    def judge(self):
+        """How good the model is on held-out documents."""
+        return {"held_out": held_out_losses(self.model, self.encoder)}
+
     def take_step(self, share):
         """One step at a share of the full rate; returns its loss."""
         begin = time.monotonic()
         batch = batches.batch(self.encoder, "train", self.document, self.training.batch_tokens)
-        keep = learned(batch, self.training, self.step)
-        hidden = self.model.hidden(batch.ids, batch.layout)
-        loss = self.model.loss(hidden[keep], batch.targets[keep])
-        balance = self.model.balance() / len(self.model.model.layers)
+        loss, balance = self.losses(batch)
         (loss + self.training.balance * balance).backward()
         torch.nn.utils.clip_grad_norm_(self.optimisers[1].param_groups[0]["params"], 1.0)
         set_rate(self.optimisers, share)
@@ -118,13 +128,23 @@ class Run:
 
     def log(self, **values):
         line = {"step": self.step, "tokens": self.tokens, "seconds": round(self.seconds, 1), **values}
-        with open(self.work / "train.jsonl", "a", encoding="utf-8") as file:
+        with open(self.work / self.curve, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         print(line, flush=True)
 
 
+def warm_then_constant(warmup):
+    """Shares of the full rate by step, without an end."""
+    return lambda step: min(1.0, (step + 1) / warmup)
+
+
+def warm_then_falling(begin, steps, warmup=1):
+    """Shares that fall to zero within so many steps."""
+    return lambda step: min((step - begin + 1) / warmup, 1 - (step - begin) / steps)
+
+
 def train(run, path, steps, share):
-    """Steps until `steps` are done or the process is told to end."""
+    """Steps until `steps` are done (then True) or the process is told to end."""
     stop, saved = [], time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: stop.append(True))
     total = counted = 0
@@ -134,12 +154,36 @@ def train(run, path, steps, share):
         if run.step % 20 == 0:
             run.log(loss=round(total / counted, 4), balance=round(balance, 3))
             total = counted = 0
-        if run.step % HELD_OUT_EVERY == 0:
-            run.log(held_out=held_out_losses(run.model, run.encoder))
+        if run.step % HELD_OUT_EVERY == 0 or run.step == steps:
+            run.log(**run.judge())
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             save(path, run.state())
             saved = time.monotonic()
     save(path, run.state())
+    return run.step >= steps
+
+
+def stable(work, steps, training, size, compute):
+    """The stage without an end; True when so many steps are done."""
+    run, path = Run(work, training, size, compute), work / "stable.pt"
+    if path.exists():
+        run.load(path)
+    return train(run, path, steps, warm_then_constant(training.warmup))
+
+
+def decay(work, steps, training, size, compute):
+    """The last stage; True when it is done."""
+    import rounding
+
+    run, path = Run(work, training, size, compute), work / "decaying.pt"
+    begin = torch.load(work / "stable.pt", weights_only=True)["step"]
+    run.load(path if path.exists() else work / "stable.pt")
+    rounding.imitate(run.model)
+    if not train(run, path, begin + steps, warm_then_falling(begin, steps)):
+        return False
+    save(work / "decayed.pt", run.model.state_dict())
+    os.remove(path)
+    return True
 
 
 def main():
@@ -154,13 +198,12 @@ def main():
 
     torch.set_num_threads(args.threads)
     args.work.mkdir(parents=True, exist_ok=True)
-    compute = torch.float32 if args.float32 else torch.bfloat16
-    training = settings.Training()
-    run = Run(args.work, training, settings.Size(), compute)
-    if (args.work / "stable.pt").exists():
-        run.load(args.work / "stable.pt")
-    train(run, args.work / "stable.pt", args.steps,
-          lambda step: min(1.0, (step + 1) / training.warmup))
+    settled = (settings.Training(), settings.Size(),
+               torch.float32 if args.float32 else torch.bfloat16)
+    if args.decay_steps:
+        decay(args.work, args.decay_steps, *settled)
+    else:
+        stable(args.work, args.steps, *settled)
 
 
 if __name__ == "__main__":
