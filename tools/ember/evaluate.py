@@ -1,6 +1,6 @@
 """Judges the quantised model on held-out questions and text, run by hearth.
 
-    python tools/ember/evaluate.py --work DIR [--hearth BINARY] [--smoke]
+    python tools/ember/evaluate.py --work DIR [--hearth BINARY] [--quick]
 
 Reads float/ and quantised/, prints a table and writes evaluation.json and
 answers.jsonl. Answers are greedy.
@@ -168,7 +168,7 @@ def evaluate(work, hearth, size, definitions, each, tokens):
                      for q, a in zip(asked, answers)]
 
 
-def run(work, hearth, size, definitions=500, each=100, tokens=20000):
+def run(work, hearth, size, definitions, each, tokens):
     figures, answers = evaluate(work, hearth, size, definitions, each, tokens)
     (work / "answers.jsonl").write_text("".join(json.dumps(a) + "\n" for a in answers))
     (work / "evaluation.json").write_text(json.dumps(figures, indent=2) + "\n")
@@ -181,10 +181,10 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=pathlib.Path, required=True, help="folder of the state")
     parser.add_argument("--hearth", type=pathlib.Path, default=HEARTH)
-    parser.add_argument("--smoke", action="store_true", help="a few of each")
+    parser.add_argument("--quick", action="store_true", help="a few of each")
     args = parser.parse_args()
-    run(args.work, args.hearth.resolve(), settings.Size(),
-        **({"definitions": 20, "each": 4, "tokens": 600} if args.smoke else {}))
+    plan = settings.SMOKE if args.quick else settings.FULL
+    run(args.work, args.hearth.resolve(), settings.Size(), plan.definitions, plan.each, plan.tokens)
 
 
 if __name__ == "__main__":

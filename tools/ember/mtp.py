@@ -21,7 +21,6 @@ import settings
 import train
 from model import Layer, Linear, Norm
 
-STEPS = 400
 CHAT = ("word", "follow-up", "several", "sum", "date")
 
 
@@ -130,7 +129,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=pathlib.Path, required=True, help="folder for the state")
-    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--steps", type=int, default=settings.FULL.mtp_steps)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

@@ -47,6 +47,27 @@ class Training:
     rest: float = 0.1  # share of the tokens outside answers that are learned from
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How long every stage takes, and how much is asked in the evaluation."""
+
+    size: Size = Size()
+    training: Training = Training()
+    documents: int = tokenise.DOCUMENTS
+    steps: int = 4500
+    decay_steps: int = 700
+    mtp_steps: int = 700
+    definitions: int = 500
+    each: int = 100
+    tokens: int = 20000
+
+
+FULL = Plan()
+SMOKE = Plan(
+    size=Size(hidden=128, experts=8, experts_per_token=2), training=Training(batch_tokens=1024),
+    documents=1000, steps=8, decay_steps=4, mtp_steps=4, definitions=10, each=2, tokens=600)
+
+
 def model_config(size, tok):
     """The transformers configuration of a geometry."""
     from transformers import Qwen3NextConfig

@@ -28,11 +28,11 @@ CHECKPOINT_SECONDS = 600
 HELD_OUT_EVERY = 200
 
 
-def tokenizer(work):
+def tokenizer(work, documents=tokenise.DOCUMENTS):
     """The tokenizer, trained on first use."""
     path = work / "tokenizer.json"
     if not path.exists():
-        tokenise.train().save(str(path))
+        tokenise.train(documents).save(str(path))
     return Tokenizer.from_file(str(path))
 
 
