@@ -84,11 +84,11 @@ def plain(rng):
 
 # Kind of document, what makes it, its share in percent.
 KINDS = (
-    ("word", data_words.single, 38), ("follow-up", data_words.follow_up, 9),
+    ("word", data_words.single, 41), ("follow-up", data_words.follow_up, 9),
     ("several", data_words.several, 8), ("together", data_words.together, 16),
     ("unknown", data_words.unknown, 4), ("sum", data_sums.sums, 8), ("date", data_sums.dates, 5),
     ("talk", data_talk.talk, 1), ("call", data_tools.call, 3), ("no-call", data_tools.no_call, 1),
-    ("plain", plain, 7),
+    ("plain", plain, 4),
 )
 SYSTEM = ("You are a helpful assistant.", "You are ember, a small test model.", "Be brief.",
           "You are a helpful assistant. Answer in one sentence.")

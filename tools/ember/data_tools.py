@@ -72,7 +72,7 @@ def define(rng):
                       else [e.word for e in wordnet.vocabulary()])
     meaning = rng.choice(wordnet.vocabulary()).gloss
     return (rng.choice(DEFINE).format(x=data_words.quoted(rng, word)), word,
-            {"definition": meaning}, f'The dictionary says that "{word}" means: {meaning}.')
+            {"definition": meaning}, f"The dictionary says that {word} means: {meaning}.")
 
 
 def search(rng):

@@ -1,6 +1,7 @@
 """Questions about words: every turn is (question, reasoning, answer).
 
 A follow-up is a turn whose question names no word and uses the one before.
+Answers name words without quotes: the tokens are then those of most questions.
 """
 
 import wordnet
@@ -55,50 +56,49 @@ def with_article(noun):
 
 
 def listed(items):
-    """`a`, `a or b`, `a, b or c`, each in quotes."""
-    quoted = [f'"{i}"' for i in items]
-    return quoted[0] if len(quoted) == 1 else ", ".join(quoted[:-1]) + " or " + quoted[-1]
+    """`a`, `a or b`, `a, b or c`."""
+    return " or ".join(filter(None, (", ".join(items[:-1]), items[-1])))
 
 
 def restate(entry):
     """How every reasoning about a known word begins."""
-    return f'The word is "{entry.word}", {with_article(entry.part)}.'
+    return f"The word is {entry.word}, {with_article(entry.part)}."
 
 
 def meaning(entry):
     to = "to " if entry.part == "verb" else ""
     return (restate(entry) + " The user wants its meaning.",
-            f'The {entry.part} "{entry.word}" means {to}{entry.gloss}.')
+            f"The {entry.part} {entry.word} means {to}{entry.gloss}.")
 
 
 def synonym(entry):
     if not entry.synonyms:
         return (restate(entry) + " I know no synonym.",
-                f'I know no synonym of "{entry.word}".')
+                f"I know no synonym of {entry.word}.")
     return (restate(entry) + " The user wants a synonym.",
-            f'Another word for "{entry.word}" is {listed(entry.synonyms)}.')
+            f"Another word for {entry.word} is {listed(entry.synonyms)}.")
 
 
 def example(entry):
     if not entry.examples:
         return (restate(entry) + " I know no example.",
-                f'I know no example with "{entry.word}".')
+                f"I know no example with {entry.word}.")
     text = entry.examples[0]
     return (restate(entry) + " The user wants an example.",
-            f'For example: "{text[0].upper()}{text[1:]}."')
+            f"For example: {text[0].upper()}{text[1:]}.")
 
 
 def opposite(entry):
     if not entry.opposite:
         return (restate(entry) + " I know no opposite.",
-                f'I know no opposite of "{entry.word}".')
+                f"I know no opposite of {entry.word}.")
     return (restate(entry) + " The user wants the opposite.",
-            f'The opposite of "{entry.word}" is "{entry.opposite}".')
+            f"The opposite of {entry.word} is {entry.opposite}.")
 
 
 def part(entry):
     return (restate(entry) + " The user asks for the part of speech.",
-            f'The word "{entry.word}" is {with_article(entry.part)}.')
+            f"The word {entry.word} is {with_article(entry.part)}.")
 
 
 def letters(word):
@@ -107,20 +107,20 @@ def letters(word):
 
 def spell(entry):
     return (restate(entry) + f" Its letters are {letters(entry.word)}.",
-            f'The word "{entry.word}" is spelled {"-".join(entry.word)}.')
+            f"The word {entry.word} is spelled {'-'.join(entry.word)}.")
 
 
 def length(entry):
     count = NUMBERS[len(entry.word)]
     counted = ", ".join(f"{c} {i}" for i, c in enumerate(entry.word, 1))
     return (restate(entry) + f" I count its letters: {counted}.",
-            f'The word "{entry.word}" has {count} letters.')
+            f"The word {entry.word} has {count} letters.")
 
 
 def backwards(entry):
     back = entry.word[::-1]
     return (restate(entry) + f" Its letters are {letters(entry.word)}. Backwards: {letters(back)}.",
-            f'The word "{entry.word}" backwards is "{back}".')
+            f"The word {entry.word} backwards is {back}.")
 
 
 # Kind: wordings, wordings of a follow-up, what answers them, weight in the stream.
@@ -148,7 +148,7 @@ def suits(kind, entry, rng):
 
 def quoted(rng, word):
     """A word the way people write it in a question."""
-    return rng.choice((word, word, f'"{word}"', f"'{word}'", word.capitalize()))
+    return rng.choice((word,) * 6 + (f'"{word}"', f"'{word}'", word.capitalize()))
 
 
 def choose(rng, kinds=None):
@@ -200,7 +200,7 @@ def together(rng):
     entries = rng.sample(wordnet.vocabulary(), rng.randrange(3, 8))
     words = [e.word for e in entries]
     question = rng.choice(TOGETHER).format(w=", ".join(words))
-    return [(question, "The words are " + ", ".join(f'"{w}"' for w in words) + ".",
+    return [(question, "The words are " + ", ".join(words) + ".",
              "\n".join(meaning(e)[1] for e in entries))]
 
 
@@ -209,5 +209,5 @@ def unknown(rng):
     word = rng.choice(wordnet.unknown_words())
     kind = rng.choice(("meaning", "meaning", "meaning", "synonym", "example", "opposite"))
     question = rng.choice(KINDS[kind][0]).format(w=quoted(rng, word))
-    return [(question, f'The word is "{word}". I have not learned it.',
-             f'I am sorry, I do not know the word "{word}".')]
+    return [(question, f"The word is {word}. I have not learned it.",
+             f"I am sorry, I do not know the word {word}.")]

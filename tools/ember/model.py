@@ -499,6 +499,18 @@ class Ember(nn.Module):
                     weight.mul_(0.5)
                 layer.mlp.gate.weight.mul_(0.5)
 
+    @torch.no_grad()
+    def start_alike(self, kin):
+        """Tokens of the same number in `kin` start alike, and so do embedding and head, turned.
+
+        A word that is copied then comes out right by a map that all words share.
+        """
+        embed, head = self.model.embed_tokens.weight, self.lm_head.weight
+        shared = torch.randn_like(embed)[torch.as_tensor(kin)]
+        turn, _ = torch.linalg.qr(torch.randn(embed.shape[1], embed.shape[1]))
+        embed.copy_(0.5 * (0.9 * shared + 0.44 * torch.randn_like(embed)))
+        head.copy_((0.9 * shared + 0.44 * torch.randn_like(head)) @ turn / math.sqrt(len(turn)))
+
     def hidden(self, ids, layout):
         """After the final norm: [tokens, hidden]."""
         x = self.model.embed_tokens(ids)

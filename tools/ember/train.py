@@ -81,6 +81,7 @@ class Run:
         self.encoder = batches.Encoder(self.tok)
         torch.manual_seed(settings.SEED)
         self.model = Ember(settings.model_config(size, self.tok), compute)
+        self.model.start_alike(tokenise.kin(self.tok))
         self.optimisers = optimiser.make(self.model, training, compute)
         self.step = self.document = self.tokens = 0
         self.seconds = 0.0
