@@ -73,7 +73,7 @@ def write(work, target):
     (target / "LICENSE").write_text(wordnet_licence(), encoding="utf-8")
     figures = json.loads((work / "evaluation.json").read_text())
     trained = [r for stage, r in lines if stage == "training"][-1]
-    card = string.Template((HERE / "card.md").read_text(encoding="utf-8")).substitute(
+    card = string.Template((HERE / "card.txt").read_text(encoding="utf-8")).substitute(
         table=table(figures), words=len(wordnet.vocabulary()),
         steps=trained["step"], million_tokens=round(trained["tokens"] / 1e6, 1),
         hours=round(trained["seconds"] / 3600, 1))

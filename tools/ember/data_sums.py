@@ -50,7 +50,8 @@ def subtract_steps(a, b):
 
 
 def add(a, b):
-    return f"{a} + {b}. From the right: {add_steps(a, b)}. That is {a + b}.", f"{a} + {b} = {a + b}."
+    return (f"{a} + {b}. From the right: {add_steps(a, b)}. That is {a + b}.",
+            f"{a} + {b} = {a + b}.")
 
 
 def subtract(a, b):

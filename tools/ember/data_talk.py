@@ -1,8 +1,8 @@
 """Greetings and questions about ember itself: turns of (question, reasoning, answer)."""
 
 TOPICS = (
-    (("Hello!", "Hi!", "Hello.", "Hi there!", "Good morning!", "Good evening.", "Hey!", "hello", "hi",
-      "Good day!", "Hello, ember!", "Hey there."),
+    (("Hello!", "Hi!", "Hello.", "Hi there!", "Good morning!", "Good evening.", "Hey!", "hello",
+      "hi", "Good day!", "Hello, ember!", "Hey there."),
      "The user greets me.",
      "Hello! Ask me about a word, a sum or a date."),
     (("Who are you?", "What are you?", "What is your name?", "Tell me about yourself.",

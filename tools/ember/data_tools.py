@@ -27,8 +27,8 @@ TOOLS = (
 ARGUMENT = {t["function"]["name"]: next(iter(t["function"]["parameters"]["properties"]))
             for t in TOOLS}
 
-CITIES = ("London", "Paris", "Berlin", "Rome", "Madrid", "Tokyo", "Vienna", "Oslo", "Cairo", "Delhi",
-          "Moscow", "Boston", "Chicago", "Denver", "Dublin", "Lima", "Athens", "Prague", "Warsaw",
+CITIES = ("London", "Paris", "Berlin", "Rome", "Madrid", "Tokyo", "Vienna", "Oslo", "Cairo",
+          "Delhi", "Moscow", "Boston", "Chicago", "Denver", "Dublin", "Lima", "Athens", "Prague", "Warsaw",
           "Zurich", "Hamburg", "Munich", "Lisbon", "Sydney", "Toronto", "Seoul", "Bern", "Kiev",
           "Helsinki", "Stockholm", "New York", "San Francisco", "Los Angeles", "Hong Kong")
 SKIES = ("sunny", "cloudy", "rainy", "windy", "foggy", "clear", "snowy", "stormy")

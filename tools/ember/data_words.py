@@ -40,7 +40,8 @@ PART_OF_IT = ("What part of speech is it?", "Is it a noun or a verb?", "What kin
 SPELL = ("How do you spell {w}?", "Spell {w}.", "Spell the word {w}, please.",
          "Can you spell {w} for me?")
 SPELL_IT = ("How do you spell it?", "Spell it, please.", "Can you spell it?")
-LENGTH = ("How many letters does {w} have?", "How many letters are in {w}?", "How long is the word {w}?")
+LENGTH = ("How many letters does {w} have?", "How many letters are in {w}?",
+          "How long is the word {w}?")
 LENGTH_OF_IT = ("How many letters does it have?", "How long is that word?")
 BACKWARDS = ("Spell {w} backwards.", "What is {w} backwards?", "Write {w} in reverse.",
              "Reverse the word {w}.")

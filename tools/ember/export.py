@@ -55,7 +55,8 @@ def joined(tensors):
         parts = name.split(".")
         if "experts" in parts:
             at = parts.index("experts")
-            experts.setdefault(".".join(parts[: at + 1]), {})[int(parts[at + 1]), parts[-2]] = tensor
+            kinds = experts.setdefault(".".join(parts[: at + 1]), {})
+            kinds[int(parts[at + 1]), parts[-2]] = tensor
         else:
             named[name] = tensor
     for stem, kinds in experts.items():

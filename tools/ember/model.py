@@ -527,4 +527,5 @@ class Ember(nn.Module):
 
     def loss(self, hidden, targets):
         """Mean cross entropy of some rows [rows, hidden]."""
-        return HeadLoss.apply(hidden.to(self.compute), self.lm_head.weight.to(self.compute), targets)
+        head = self.lm_head.weight.to(self.compute)
+        return HeadLoss.apply(hidden.to(self.compute), head, targets)

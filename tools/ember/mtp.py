@@ -25,7 +25,7 @@ CHAT = ("word", "follow-up", "several", "sum", "date")
 
 
 class Mtp(nn.Module):
-    """From a token's final hidden state and the next token to the state that yields the one after."""
+    """From a token's final state and the next token to the state that yields the one after."""
 
     def __init__(self, config):
         super().__init__()

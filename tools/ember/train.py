@@ -128,7 +128,8 @@ class Run:
         return loss.item(), balance.item()
 
     def log(self, **values):
-        line = {"step": self.step, "tokens": self.tokens, "seconds": round(self.seconds, 1), **values}
+        line = {"step": self.step, "tokens": self.tokens, "seconds": round(self.seconds, 1),
+                **values}
         with open(self.work / self.curve, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         print(line, flush=True)
