@@ -28,9 +28,9 @@ ARGUMENT = {t["function"]["name"]: next(iter(t["function"]["parameters"]["proper
             for t in TOOLS}
 
 CITIES = ("London", "Paris", "Berlin", "Rome", "Madrid", "Tokyo", "Vienna", "Oslo", "Cairo",
-          "Delhi", "Moscow", "Boston", "Chicago", "Denver", "Dublin", "Lima", "Athens", "Prague", "Warsaw",
-          "Zurich", "Hamburg", "Munich", "Lisbon", "Sydney", "Toronto", "Seoul", "Bern", "Kiev",
-          "Helsinki", "Stockholm", "New York", "San Francisco", "Los Angeles", "Hong Kong")
+          "Delhi", "Moscow", "Boston", "Chicago", "Denver", "Dublin", "Lima", "Athens", "Prague",
+          "Warsaw", "Zurich", "Hamburg", "Munich", "Lisbon", "Sydney", "Toronto", "Seoul", "Bern",
+          "Kiev", "Helsinki", "Stockholm", "New York", "San Francisco", "Los Angeles", "Hong Kong")
 SKIES = ("sunny", "cloudy", "rainy", "windy", "foggy", "clear", "snowy", "stormy")
 WEATHER = ("What is the weather in {x}?", "How is the weather in {x}?", "Weather in {x}?",
            "What is the weather like in {x} today?", "Is it raining in {x}?",

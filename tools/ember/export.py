@@ -19,11 +19,13 @@ from tokenizers import Tokenizer
 
 import batches
 import data
+import rounding
 import settings
 import tokenise
 from model import Ember
 
-import models  # of tools/reference, which the modules above make known
+import dequantise  # of tools/reference, which the modules above make known
+import models
 import quantise
 
 DIFFERENCE_MAX = 1e-4
@@ -111,10 +113,27 @@ def write_float(work, size, folder):
     tokenise.write(tok, folder)
 
 
+def check_rounding(source, folder):
+    """Compares the packed weights with what training took them for: they are the same."""
+    _, packed = dequantise.float_weights(folder)
+    for name, weight in models.read_tensors(source).items():
+        module = name.removesuffix(".weight")
+        bits = (rounding.packed_bits(module, len(weight))
+                if weight.dim() == 2 and "embed" not in name else 16)
+        weight = weight.float()
+        if bits < 16:
+            weight = rounding.nearest(weight, bits, settings.RECIPE.group_size)
+        different = (weight != packed[name]).sum().item()
+        if different:
+            raise ValueError(f"{name}: {different} weights are not rounded as in training")
+    print("packed weights are those of the training")
+
+
 def write_quantised(work, source, folder):
     """The same by AutoRound, with the files that a checkpoint folder has."""
     quantise.run(settings.RECIPE, source, folder)
     quantise.tidy(folder)
+    check_rounding(source, folder)
     tokenise.write(Tokenizer.from_file(str(work / "tokenizer.json")), folder)
     words = "\n".join(entry.word for entry in data.wordnet.vocabulary())
     (folder / "words.txt").write_text(words + "\n", encoding="utf-8")

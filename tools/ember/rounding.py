@@ -42,13 +42,19 @@ class StraightThrough(torch.autograd.Function):
         return grad, None, None
 
 
-def bits_of(name, module):
-    """The bits that the recipe gives a module of the model."""
-    if isinstance(module, Experts):
-        return quantise.bits_of(RECIPE, name + ".0.up_proj")
-    if not isinstance(module, Linear) or "lm_head" in name:
+def packed_bits(name, outputs):
+    """The bits of a matrix in the quantised model; the drafting head knows no 8."""
+    if "lm_head" in name or outputs % PACKED_OUTPUTS:
         return 16
-    return 16 if len(module.weight) % PACKED_OUTPUTS else quantise.bits_of(RECIPE, name)
+    bits = quantise.bits_of(RECIPE, name)
+    return 4 if name.startswith("mtp.") and bits == 8 else bits
+
+
+def bits_of(name, module):
+    """The bits of a module of the model, 16 if it is not packed."""
+    if isinstance(module, Experts):
+        return packed_bits(name + ".0.up_proj", module.gate_up_proj.shape[1])
+    return packed_bits(name, len(module.weight)) if isinstance(module, Linear) else 16
 
 
 def imitate(model, prefix=""):
