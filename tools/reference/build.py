@@ -7,7 +7,6 @@ float models are kept in that folder and used again.
 """
 
 import argparse
-import json
 import os
 import pathlib
 import tempfile
@@ -23,26 +22,11 @@ import tokenizer as tokenizer_files
 from geometry import CHECKPOINTS, GEOMETRIES
 
 TESTS = pathlib.Path(__file__).resolve().parents[2] / "tests"
-# What the exporters leave beside the model that no reader needs.
-STRAY = ("quant_log.csv", "README.md", ".gitattributes")
-
-
-def drop_local_settings(path):
-    """Removes what only describes the machine of the export from a JSON file."""
-    config = json.loads(path.read_text())
-    meta = config.get("quantization_config", config).get("meta", {})
-    for key in ("offload_to_disk_path", "uri"):
-        meta.pop(key, None)
-    path.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def finish(checkpoint, tok, folder):
     """Gives every folder the same tokenizer files and permissions."""
-    for name in STRAY:
-        (folder / name).unlink(missing_ok=True)
-    for name in ("config.json", "quantize_config.json"):
-        if (folder / name).exists():
-            drop_local_settings(folder / name)
+    quantise.tidy(folder)
     tokenizer_files.write(tok, folder, checkpoint.template_in_tokenizer_config)
     for path in folder.iterdir():
         path.chmod(0o644)

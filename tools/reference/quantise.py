@@ -13,6 +13,8 @@ import corpus
 import models
 
 CALIBRATION_SAMPLES = 128
+# What the exporters leave beside the model that no reader needs.
+STRAY = ("quant_log.csv", "README.md", ".gitattributes")
 
 
 def bits_of(checkpoint, module):
@@ -138,3 +140,21 @@ def run(checkpoint, source, target):
         gptq(checkpoint, source, target)
     else:
         plain(source, target)
+
+
+def drop_local_settings(path):
+    """Removes what only describes the machine of the export from a JSON file."""
+    config = json.loads(path.read_text())
+    meta = config.get("quantization_config", config).get("meta", {})
+    for key in ("offload_to_disk_path", "uri"):
+        meta.pop(key, None)
+    path.write_text(json.dumps(config, indent=2) + "\n")
+
+
+def tidy(folder):
+    """Removes what the exporters leave for themselves from a checkpoint folder."""
+    for name in STRAY:
+        (folder / name).unlink(missing_ok=True)
+    for name in ("config.json", "quantize_config.json"):
+        if (folder / name).exists():
+            drop_local_settings(folder / name)

@@ -34,8 +34,8 @@ PAD = "<|endoftext|>"
 TEMPLATE = pathlib.Path(__file__).with_name("chat_template.jinja")
 
 
-def train():
-    """Trains the BPE on the training text; the result is the same every time."""
+def train(texts=None, base_vocab=BASE_VOCAB):
+    """Trains the BPE on texts (the training text); the result is the same every time."""
     tok = Tokenizer(models.BPE(dropout=None, unk_token=None, continuing_subword_prefix="",
                                end_of_word_suffix="", fuse_unk=False, byte_fallback=False))
     tok.normalizer = normalizers.NFC()
@@ -44,9 +44,9 @@ def train():
         pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False),
     ])
     tok.decoder = decoders.ByteLevel(add_prefix_space=False, trim_offsets=False, use_regex=False)
-    trainer = trainers.BpeTrainer(vocab_size=BASE_VOCAB, show_progress=False,
+    trainer = trainers.BpeTrainer(vocab_size=base_vocab, show_progress=False,
                                   initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
-    tok.train_from_iterator(corpus.training_texts(), trainer)
+    tok.train_from_iterator(texts or corpus.training_texts(), trainer)
     for text, special in ADDED_TOKENS:
         token = AddedToken(text, single_word=False, lstrip=False, rstrip=False,
                            normalized=False, special=special)
@@ -54,7 +54,7 @@ def train():
     return tok
 
 
-def config(tok, template_inside):
+def config(tok, template_inside, template=TEMPLATE):
     """tokenizer_config.json as Qwen writes it."""
     decoder = {
         str(tok.token_to_id(text)): {
@@ -71,19 +71,19 @@ def config(tok, template_inside):
         "split_special_tokens": False, "tokenizer_class": "Qwen2Tokenizer", "unk_token": None,
     }
     if template_inside:
-        settings["chat_template"] = TEMPLATE.read_text(encoding="utf-8")
+        settings["chat_template"] = template.read_text(encoding="utf-8")
     return settings
 
 
-def write(tok, folder, template_inside):
+def write(tok, folder, template_inside, template=TEMPLATE):
     """Writes the tokenizer files of one checkpoint, replacing the exporter's."""
     folder = pathlib.Path(folder)
     for stale in ("chat_template.jinja", "special_tokens_map.json", "added_tokens.json",
                   "vocab.json", "merges.txt"):
         (folder / stale).unlink(missing_ok=True)
     tok.save(str(folder / "tokenizer.json"))
-    text = json.dumps(config(tok, template_inside), indent=2, ensure_ascii=False)
+    text = json.dumps(config(tok, template_inside, template), indent=2, ensure_ascii=False)
     (folder / "tokenizer_config.json").write_text(text + "\n", encoding="utf-8")
     if not template_inside:
-        text = TEMPLATE.read_text(encoding="utf-8")
+        text = template.read_text(encoding="utf-8")
         (folder / "chat_template.jinja").write_text(text, encoding="utf-8")
