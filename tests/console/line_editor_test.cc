@@ -40,13 +40,13 @@ int echo(LineEditorOptions options) {
 
 TEST(LineEditor, LinesAndTheEnd) {
   PseudoTerminal terminal([] { return echo({}); });
-  ASSERT_TRUE(terminal.shows(">>> "));
+  ASSERT_TRUE(terminal.prompts(">>> "));
   terminal.type("hello\r");
   EXPECT_TRUE(terminal.shows("[hello]"));
-  ASSERT_TRUE(terminal.shows(">>> "));
+  ASSERT_TRUE(terminal.prompts(">>> "));
   terminal.type("\r");
   EXPECT_TRUE(terminal.shows("[]"));
-  ASSERT_TRUE(terminal.shows(">>> "));
+  ASSERT_TRUE(terminal.prompts(">>> "));
   terminal.type("\x04");
   EXPECT_TRUE(terminal.shows("<end>"));
   EXPECT_EQ(terminal.wait(), 7);
@@ -54,41 +54,41 @@ TEST(LineEditor, LinesAndTheEnd) {
 
 TEST(LineEditor, EditsUtf8) {
   PseudoTerminal terminal([] { return echo({}); });
-  ASSERT_TRUE(terminal.shows(">>> "));
+  ASSERT_TRUE(terminal.prompts(">>> "));
   terminal.type("grüße 日本x\x7f\x01!\x05?\r");  // backspace; beginning: !; end: ?
   EXPECT_TRUE(terminal.shows("[!grüße 日本?]")) << terminal.output();
 }
 
 TEST(LineEditor, CtrlCGivesUpTheLine) {
   PseudoTerminal terminal([] { return echo({}); });
-  ASSERT_TRUE(terminal.shows(">>> "));
+  ASSERT_TRUE(terminal.prompts(">>> "));
   terminal.type("half a li");
   ASSERT_TRUE(terminal.shows("li"));
   terminal.type("\x03");
   ASSERT_TRUE(terminal.shows("<given up>")) << terminal.output() << terminal.wait();
-  ASSERT_TRUE(terminal.shows(">>> "));
+  ASSERT_TRUE(terminal.prompts(">>> "));
   terminal.type("\x03");
   EXPECT_TRUE(terminal.shows("<interrupted>")) << terminal.output();
-  ASSERT_TRUE(terminal.shows(">>> "));
+  ASSERT_TRUE(terminal.prompts(">>> "));
   terminal.type("next\r");
   EXPECT_TRUE(terminal.shows("[next]"));
 }
 
 TEST(LineEditor, TripleQuotesSpanLines) {
   PseudoTerminal terminal([] { return echo({}); });
-  ASSERT_TRUE(terminal.shows(">>> "));
+  ASSERT_TRUE(terminal.prompts(">>> "));
   terminal.type("\"\"\"one\r");
-  ASSERT_TRUE(terminal.shows("... "));
+  ASSERT_TRUE(terminal.prompts("... "));
   terminal.type("\r");
-  ASSERT_TRUE(terminal.shows("... "));
+  ASSERT_TRUE(terminal.prompts("... "));
   terminal.type("three\"\"\"\r");
   EXPECT_TRUE(terminal.shows("[one||three]")) << terminal.output();
-  ASSERT_TRUE(terminal.shows(">>> "));
+  ASSERT_TRUE(terminal.prompts(">>> "));
   terminal.type("\"\"\"\r");
-  ASSERT_TRUE(terminal.shows("... "));
+  ASSERT_TRUE(terminal.prompts("... "));
   terminal.type("\x03");
   EXPECT_TRUE(terminal.shows("<given up>")) << "the whole message";
-  ASSERT_TRUE(terminal.shows(">>> "));
+  ASSERT_TRUE(terminal.prompts(">>> "));
   terminal.type("\"\"\"in one\"\"\"\r");
   EXPECT_TRUE(terminal.shows("[in one]"));
 }
@@ -96,7 +96,7 @@ TEST(LineEditor, TripleQuotesSpanLines) {
 TEST(LineEditor, PastedLinesAreOneMessage) {
   PseudoTerminal terminal([] { return echo({}); });
   ASSERT_TRUE(terminal.shows("\x1b[?2004h")) << "pasting in brackets is switched on";
-  ASSERT_TRUE(terminal.shows(">>> "));
+  ASSERT_TRUE(terminal.prompts(">>> "));
   terminal.type("see: \x1b[200~a b\rzwölf\x01\r\x1b[201~ end\r");
   EXPECT_TRUE(terminal.shows("\x1b[?2004l")) << "and off again";
   EXPECT_TRUE(terminal.shows("[see: a b|zwölf end]")) << terminal.output();
@@ -108,10 +108,10 @@ TEST(LineEditor, CompletesCommands) {
     return {"/save", "/set", "/stats", "/help"};
   };
   PseudoTerminal terminal([&] { return echo({.complete = complete}); });
-  ASSERT_TRUE(terminal.shows(">>> "));
+  ASSERT_TRUE(terminal.prompts(">>> "));
   terminal.type("/h\t\r");
   EXPECT_TRUE(terminal.shows("[/help ]")) << terminal.output();
-  ASSERT_TRUE(terminal.shows(">>> "));
+  ASSERT_TRUE(terminal.prompts(">>> "));
   terminal.type("/s\t");
   EXPECT_TRUE(terminal.shows("/save  /set  /stats"));
   terminal.type("e\t\r");
@@ -124,7 +124,7 @@ TEST(LineEditor, HistoryIsKeptForItsOwner) {
   EXPECT_EQ(file, folder.path() / "state" / "hearth" / "history");
   {
     PseudoTerminal terminal([&] { return echo({.history_file = file}); });
-    ASSERT_TRUE(terminal.shows(">>> "));
+    ASSERT_TRUE(terminal.prompts(">>> "));
     EXPECT_FALSE(std::filesystem::exists(file.parent_path())) << "made when there is something";
     terminal.type("früher\r");
     ASSERT_TRUE(terminal.shows("[früher]"));
@@ -137,10 +137,10 @@ TEST(LineEditor, HistoryIsKeptForItsOwner) {
   ASSERT_EQ(stat(file.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
   PseudoTerminal terminal([&] { return echo({.history_file = file}); });
-  ASSERT_TRUE(terminal.shows(">>> "));
+  ASSERT_TRUE(terminal.prompts(">>> "));
   terminal.type("\x1b[A\r");
   EXPECT_TRUE(terminal.shows("[two|lines]")) << terminal.output();
-  ASSERT_TRUE(terminal.shows(">>> "));
+  ASSERT_TRUE(terminal.prompts(">>> "));
   terminal.type("\x1b[A\x1b[A\r");
   EXPECT_TRUE(terminal.shows("[früher]")) << terminal.output();
 }
@@ -261,11 +261,11 @@ TEST(Interrupts, AnAnswerAfterThePromptIsInterruptedBySignal) {
     while (!interrupts.stop_requested()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     return editor.read().outcome == Outcome::kInterrupted && interrupts.pressed_at_prompt() ? 5 : 6;
   });
-  ASSERT_TRUE(terminal.shows(">>> "));
+  ASSERT_TRUE(terminal.prompts(">>> "));
   terminal.type("question\r");
   ASSERT_TRUE(terminal.shows("answering"));
   terminal.type("\x03");
-  ASSERT_TRUE(terminal.shows(">>> "));
+  ASSERT_TRUE(terminal.prompts(">>> "));
   terminal.type("\x03");
   EXPECT_EQ(terminal.wait(), 5) << terminal.output();
 }

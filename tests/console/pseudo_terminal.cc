@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -58,6 +59,17 @@ bool PseudoTerminal::shows(std::string_view text) {
     if (count <= 0) return false;
     output_.append(bytes, static_cast<size_t>(count));
   }
+}
+
+bool PseudoTerminal::prompts(std::string_view text) {
+  if (!shows(text)) return false;
+  for (int waited = 0; waited < kTimeoutMs; ++waited) {
+    termios settings{};
+    if (tcgetattr(controller_, &settings) != 0) return false;
+    if ((settings.c_lflag & (ICANON | ISIG)) == 0) return true;
+    poll(nullptr, 0, 1);
+  }
+  return false;
 }
 
 int PseudoTerminal::wait() {

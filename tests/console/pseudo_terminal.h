@@ -21,6 +21,9 @@ class PseudoTerminal {
   void type(std::string_view keys);
   /// Reads until the output since the last call has `text`; false after ten seconds.
   bool shows(std::string_view text);
+  /// As `shows`, and waits until the line editor reads keys: it shows a prompt before that, while
+  /// Ctrl-C still is a signal.
+  bool prompts(std::string_view text);
   /// Waits for the end. The exit status, or minus the number of the signal that ended it.
   int wait();
 
