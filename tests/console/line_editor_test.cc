@@ -128,8 +128,10 @@ TEST(LineEditor, HistoryIsKeptForItsOwner) {
     EXPECT_FALSE(std::filesystem::exists(file.parent_path())) << "made when there is something";
     terminal.type("früher\r");
     ASSERT_TRUE(terminal.shows("[früher]"));
+    ASSERT_TRUE(terminal.prompts(">>> "));
     terminal.type("\x1b[200~two\rlines\x1b[201~\r");
     ASSERT_TRUE(terminal.shows("[two|lines]"));
+    ASSERT_TRUE(terminal.prompts(">>> "));
     terminal.type("\x04");
     EXPECT_EQ(terminal.wait(), 7);
   }
