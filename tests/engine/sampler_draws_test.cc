@@ -96,7 +96,7 @@ TEST(SamplerDraws, TakeAFractionOfAMillisecond) {
     std::sort(times.begin(), times.end());
     fmt::print("{:>7.0f} us at best, {:>7.0f} us median: {}\n", times[0], times[20], setting.name);
     // Far above what it takes, for slow machines; a full sort of the vocabulary takes longer.
-    EXPECT_LT(times[0], 10000) << setting.name;
+    EXPECT_LT(times[0], 30000) << setting.name;
   }
 }
 
