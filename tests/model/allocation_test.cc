@@ -64,7 +64,7 @@ std::string option_name(const ModelOptions& options) {
 
 INSTANTIATE_TEST_SUITE_P(Precisions, StepTest,
                          ::testing::Values(ModelOptions{.exact = true}, ModelOptions{},
-                                         ModelOptions{.kv = KvType::kInt8}),
+                                           ModelOptions{.kv = KvType::kInt8}),
                          [](const auto& test) { return option_name(test.param); });
 
 }  // namespace
