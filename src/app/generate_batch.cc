@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <csignal>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -14,14 +13,13 @@
 #include "app/text_engine.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "console/interrupts.h"
 #include "os/terminal.h"
 
 namespace hearth {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-volatile std::sig_atomic_t interrupted = 0;
 
 /// A line of the input, understood, or why it is not.
 struct Task {
@@ -93,15 +91,14 @@ class BatchRun {
     // Sampling comes from flags and checkpoint together, so tasks were read by plan().
     clock_.restart();
     next_ = 0;
-    const auto previous = std::signal(SIGINT, [](int) { interrupted = 1; });
-    while (!interrupted) {
+    const Interrupts interrupts;
+    while (!interrupts.stop_requested()) {
       submit(text);
       if (!text.engine().step()) break;
       collect(text);
       show_progress(false);
     }
-    std::signal(SIGINT, previous);
-    if (interrupted) {
+    if (interrupts.stop_requested()) {
       throw Error(ExitCode::kCancelled,
                   fmt::format("interrupted after {} of {} answers. Run the same command again to "
                               "go on.",
