@@ -39,6 +39,10 @@ std::string_view environment(const char* name) {
   return value ? value : "";
 }
 
+TerminalEnvironment terminal_environment() {
+  return {environment("TERM"), environment("NO_COLOR"), environment("CLICOLOR_FORCE")};
+}
+
 /// As many tokens as were asked for, else what a conversation of hours takes, within the model.
 int64_t context_of(const ChatOptions& options, const ModelConfig& config) {
   constexpr int64_t kUsual = 32768;
@@ -55,8 +59,8 @@ class Chat {
   Chat(ChatOptions& options, TextEngine& text)
       : options_(options),
         text_(text),
-        error_style_(options.globals.color == ColorChoice::kAlways ||
-                     (options.globals.color == ColorChoice::kAuto && stderr_is_terminal())),
+        error_style_(
+            wants_colour(options.globals.color, stderr_is_terminal(), terminal_environment())),
         view_(make_view(options)),
         state_{.text = text, .flags = options.generation, .view = view_},
         interrupts_(1) {
@@ -92,14 +96,10 @@ class Chat {
  private:
   static ChatView make_view(const ChatOptions& options) {
     const bool terminal = is_terminal(1);
-    const TerminalEnvironment variables{environment("TERM"), environment("NO_COLOR"),
-                                        environment("CLICOLOR_FORCE")};
-    const bool colour = options.globals.color == ColorChoice::kAlways ||
-                        (options.globals.color == ColorChoice::kAuto &&
-                         wants_colour(ColourChoice::kAuto, terminal, variables));
+    const TerminalEnvironment variables = terminal_environment();
     return {.thinking = thinking_view(options.thinking),
             .mode = view_mode(terminal, can_redraw(terminal, variables), options.plain),
-            .style = Style(colour)};
+            .style = Style(wants_colour(options.globals.color, terminal, variables))};
   }
 
   std::filesystem::path history_file() const {

@@ -1,9 +1,7 @@
 #include "app/globals.h"
 
 #include <CLI/CLI.hpp>
-#include <cstdlib>
 #include <string>
-#include <string_view>
 
 namespace hearth {
 namespace {
@@ -11,19 +9,6 @@ namespace {
 bool is_set(const CLI::App& program, const char* flag) {
   const CLI::Option* option = program.get_option_no_throw(flag);
   return option != nullptr && option->count() > 0 && option->as<bool>();
-}
-
-std::string_view variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-/// What the conventions of the environment say: https://no-color.org, and CLICOLOR_FORCE.
-ColorChoice color_of_environment() {
-  if (!variable("NO_COLOR").empty()) return ColorChoice::kNever;
-  const std::string_view forced = variable("CLICOLOR_FORCE");
-  if (!forced.empty() && forced != "0") return ColorChoice::kAlways;
-  return variable("TERM") == "dumb" ? ColorChoice::kNever : ColorChoice::kAuto;
 }
 
 }  // namespace
@@ -53,9 +38,7 @@ Globals globals_of(const CLI::App& command) {
   Globals globals{.quiet = is_set(program, "--quiet"), .verbose = is_set(program, "--verbose")};
   const CLI::Option* color = program.get_option_no_throw("--color");
   const std::string choice = color == nullptr ? "auto" : color->as<std::string>();
-  if (choice == "always") globals.color = ColorChoice::kAlways;
-  if (choice == "never") globals.color = ColorChoice::kNever;
-  if (choice == "auto") globals.color = color_of_environment();
+  globals.color = parse_colour_choice(choice);
   return globals;
 }
 

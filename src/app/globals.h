@@ -1,18 +1,18 @@
 // What every subcommand understands: --quiet, --verbose, --color.
 #pragma once
 
+#include "console/style.h"
+
 namespace CLI {
 class App;
 }
 
 namespace hearth {
 
-enum class ColorChoice { kAuto, kAlways, kNever };
-
 struct Globals {
   bool quiet = false;    ///< only results, warnings and errors
   bool verbose = false;  ///< also why: which settings hold and where they come from
-  ColorChoice color = ColorChoice::kAuto;
+  ColourChoice color = ColourChoice::kAuto;
 };
 
 /// The group of these options in --help.
@@ -21,8 +21,7 @@ inline constexpr const char* kGlobalGroup = "Global options";
 /// Adds the options to the program. Every subcommand accepts them, before and after its name.
 void add_global_options(CLI::App& program);
 
-/// The choices of this run, for the callback of a subcommand. With --color auto, the variables
-/// NO_COLOR, CLICOLOR_FORCE and TERM=dumb have decided where they are set.
+/// The choices of this run, for the callback of a subcommand.
 Globals globals_of(const CLI::App& command);
 
 /// The program that a subcommand, or a subcommand of one, belongs to.
