@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "app/text_answer.h"
+#include "answer/text_answer.h"
 #include "base/error.h"
 #include "model/traffic.h"
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 
-#include "app/chat_format.h"
+#include "answer/chat_format.h"
 #include "app/generation_flags.h"
 #include "engine/engine.h"
 

@@ -15,8 +15,9 @@ namespace {
 /// The table: what each module may include, besides itself. What these include follows from it.
 const std::map<std::string, std::set<std::string>>& include_table() {
   static const std::map<std::string, std::set<std::string>> table = {
-      {"app", {"server", "engine", "text", "hub", "console"}},
-      {"server", {"engine", "text"}},
+      {"app", {"server", "hub", "console"}},
+      {"server", {"answer"}},
+      {"answer", {"engine", "text"}},
       {"engine", {"model"}},
       {"model", {"backend", "formats"}},
       {"formats", {"checkpoint"}},

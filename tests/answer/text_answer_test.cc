@@ -1,5 +1,5 @@
 // Answers as text: the budget of reasoning, stop strings, and who hears what when.
-#include "app/text_answer.h"
+#include "answer/text_answer.h"
 
 #include <gtest/gtest.h>
 

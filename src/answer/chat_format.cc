@@ -1,4 +1,4 @@
-#include "app/chat_format.h"
+#include "answer/chat_format.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "app/text_answer.h"
+#include "answer/text_answer.h"
 
 #include <utility>
 

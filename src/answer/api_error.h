@@ -1,0 +1,41 @@
+// Why a request gets no answer. Each dialect of the server has its own form for it.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+namespace hearth {
+
+class ApiError : public std::runtime_error {
+ public:
+  enum class Kind : uint8_t {
+    kInvalid,          // 400: the request is wrong
+    kContextLength,    // 400: prompt and answer do not fit the context
+    kUnauthorized,     // 401
+    kForbidden,        // 403
+    kNotFound,         // 404
+    kMethod,           // 405
+    kTimeout,          // 408
+    kTooLarge,         // 413
+    kUnsupportedType,  // 415
+    kOverloaded,       // 429: the queue is full
+    kInternal,         // 500
+    kNotImplemented,   // 501
+    kUnavailable,      // 503: loading or stopping
+  };
+
+  /// `parameter` is the field of the request at fault, e.g. "messages[2].content"; may be empty.
+  ApiError(Kind kind, const std::string& message, std::string parameter = {})
+      : std::runtime_error(message), kind_(kind), parameter_(std::move(parameter)) {}
+
+  Kind kind() const { return kind_; }
+  int status() const;
+  const std::string& parameter() const { return parameter_; }
+
+ private:
+  Kind kind_;
+  std::string parameter_;
+};
+
+}  // namespace hearth
