@@ -100,7 +100,7 @@ struct Comparison {
 };
 
 TEST(EmberTest, HeldOutTextCostsLittleMore) {
-  CpuBackend backend({.threads = 2});
+  CpuBackend backend({.threads = 2, .kernel_set = {}});
   const Model exact(fs::path("models/ember"), backend, {.exact = true});
   const Model int8(fs::path("models/ember"), backend, {});
   Comparison sum;
