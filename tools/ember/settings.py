@@ -54,9 +54,9 @@ class Plan:
     size: Size = Size()
     training: Training = Training()
     documents: int = tokenise.DOCUMENTS
-    steps: int = 4500
-    decay_steps: int = 700
-    mtp_steps: int = 700
+    steps: int = 1150
+    decay_steps: int = 600
+    mtp_steps: int = 450
     definitions: int = 500
     each: int = 100
     tokens: int = 20000
