@@ -11,6 +11,7 @@
 #include "app/globals.h"
 #include "app/hub_environment.h"
 #include "app/load_report.h"
+#include "app/shipped_model.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "hub/resolve_model.h"
@@ -69,6 +70,8 @@ void settle_model_flags(ModelFlags& flags, const CLI::App& command) {
   flags.quiet = globals_of(command).quiet;
   if (!flags.folder.empty()) {
     flags.folder = resolve_model(flags.folder, environment_hub_settings());
+  } else if (flags.shipped_by_default) {
+    flags.folder = shipped_model().string();
   }
 }
 

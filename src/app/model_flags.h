@@ -24,6 +24,7 @@ namespace hearth {
 
 struct ModelFlags {
   std::string folder;
+  bool shipped_by_default = false;  // without -m: the model that comes with hearth
   int threads = 0;
   std::string kernel_set;
   std::string delta_form = "recurrent";
@@ -45,7 +46,8 @@ void add_model_flags(CLI::App& command, ModelFlags& flags);
 void add_run_flags(CLI::App& command, ModelFlags& flags);
 
 /// To be called first by a subcommand: takes --quiet over, and finds the folder that -m names by an
-/// id of the Hub or an alias. Throws UsageError when it is not downloaded.
+/// id of the Hub or an alias, or the one that comes with hearth. Throws UsageError when
+/// it is not there.
 void settle_model_flags(ModelFlags& flags, const CLI::App& command);
 
 struct LoadedModel {

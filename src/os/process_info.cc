@@ -7,8 +7,14 @@
 #include <iterator>
 #include <sstream>
 #include <string>
+#include <system_error>
 
 namespace hearth {
+
+std::filesystem::path program_folder() {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+}
 
 double process_age_seconds() {
   std::ifstream file("/proc/self/stat");

@@ -104,7 +104,7 @@ TEST_F(SettingsTest, ReachTheCommandAndSatisfyWhatIsRequired) {
                                 "-p", "Hello", "--temp", "0", "-n", "4"});
   EXPECT_EQ(by_settings.out, by_flags.out);
   EXPECT_NE(by_settings.out, "");
-  EXPECT_HAS(refused({"generate", "--no-config"}), "--model DIR is required");
+  EXPECT_HAS(refused({"eval", "--no-config"}), "--model DIR is required");
 }
 
 TEST_F(SettingsTest, QuietLeavesOnlyTheAnswerAndVerboseSaysWhereValuesAreFrom) {
@@ -199,7 +199,7 @@ TEST_F(SettingsTest, MisspeltCommandLinesSayWhatIsMeant) {
   EXPECT_HAS(refused({"generate", "--zzzzzz"}), "no option --zzzzzz. \"hearth generate --help\"");
   EXPECT_HAS(refused({"show"}), "folder is missing");
   EXPECT_HAS(refused({"show", "a", "b"}), "\"b\" is one argument too many");
-  EXPECT_HAS(refused({"generate"}), "HEARTH_MODEL");
+  EXPECT_HAS(refused({"eval"}), "HEARTH_MODEL");
   EXPECT_HAS(refused({"generate", "-m", "x", "-p", "x", "-n"}), "-n, --tokens INT: the value is");
   EXPECT_HAS(refused({}), "a subcommand is missing");
 }

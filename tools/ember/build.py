@@ -27,6 +27,8 @@ import settings
 import train
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+MODEL = ROOT / "models" / "ember"
+GOLDEN = ROOT / "tests" / "golden" / "ember"
 
 
 class Build:
@@ -49,6 +51,7 @@ class Build:
              lambda: export.write_quantised(work, work / "float", work / "quantised")),
             ("evaluate", "evaluation.json", self.evaluate),
             ("card", None, lambda: card.write(work, self.out)),
+            ("golden", None, self.golden),
         )
 
     def train(self):
@@ -61,6 +64,11 @@ class Build:
     def evaluate(self):
         plan = self.plan
         evaluate.run(self.work, self.hearth, plan.size, plan.definitions, plan.each, plan.tokens)
+
+    def golden(self):
+        """What the tests of the model in the repository compare with."""
+        if self.out == MODEL:
+            shutil.copytree(self.work / "golden", GOLDEN, dirs_exist_ok=True)
 
     def run(self):
         """False if a stage was interrupted."""
@@ -92,7 +100,7 @@ def main():
     torch.set_num_threads(args.threads)
     plan = settings.SMOKE if args.smoke else settings.FULL
     work = args.work or ROOT / "build" / ("ember-smoke" if args.smoke else "ember")
-    out = args.out or (work / "model" if args.smoke else ROOT / "models" / "ember")
+    out = args.out or (work / "model" if args.smoke else MODEL)
     if args.smoke:
         shutil.rmtree(work, ignore_errors=True)
     sys.exit(0 if Build(plan, work, out, args.hearth.resolve()).run() else 1)

@@ -149,7 +149,7 @@ def suits(kind, entry, rng):
 
 def quoted(rng, word):
     """A word the way people write it in a question."""
-    return rng.choice((word,) * 6 + (f'"{word}"', f"'{word}'", word.capitalize()))
+    return rng.choice((word,) * 14 + (f'"{word}"',) * 4 + (f"'{word}'", word.capitalize()))
 
 
 def choose(rng, kinds=None):

@@ -2,8 +2,8 @@
 
     python tools/ember/evaluate.py --work DIR [--hearth BINARY] [--quick]
 
-Reads float/ and quantised/, prints a table and writes evaluation.json and
-answers.jsonl. Answers are greedy.
+Reads decayed.pt and quantised/, prints a table and writes evaluation.json,
+answers.jsonl and golden/, which hearth's tests compare with. Answers are greedy.
 """
 
 import argparse
@@ -23,9 +23,9 @@ import export
 import mtp
 import questions
 import settings
+from model import Ember
 
 import dequantise  # of tools/reference
-import models
 
 HEARTH = pathlib.Path(__file__).resolve().parents[2] / "build" / "release" / "hearth"
 ANSWER_TOKENS_MAX = 320
@@ -132,6 +132,15 @@ def held_out_text(encoder, tokens):
     return rows
 
 
+def record(folder, rows, lost):
+    """What tests of hearth compare with: the text, and what float32 weights miss of it."""
+    folder.mkdir(exist_ok=True)
+    np.save(folder / "tokens.npy", np.concatenate([ids for ids, _ in rows]).astype(np.int32))
+    np.save(folder / "lengths.npy", np.array([len(ids) for ids, _ in rows], dtype=np.int32))
+    loss = float(np.concatenate(lost).mean())
+    (folder / "reference.json").write_text(json.dumps({"loss": loss}) + "\n")
+
+
 def evaluate(work, hearth, size, definitions, each, tokens):
     """All figures by name, and the answers."""
     folder = work / "quantised"
@@ -152,15 +161,17 @@ def evaluate(work, hearth, size, definitions, each, tokens):
         figures["MTP, first draft accepted"] = confirmed / count
 
     rows = held_out_text(encoder, tokens)
-    original = export.load(size, tok, models.read_tensors(work / "float"))
+    original = Ember(settings.model_config(size, tok)).eval()
+    original.load_state_dict(torch.load(work / "decayed.pt", weights_only=True))
     lost, compared = compare_paths(hearth, folder, rows)
-    lost = {"bfloat16 weights": losses(original, rows), "quantised": losses(quantised, rows),
+    lost = {"float32 weights": losses(original, rows), "quantised": losses(quantised, rows),
             "hearth, exact": lost["exact"], "hearth, int8": lost["int8"]}
     for name, values in lost.items():
         everything, said = perplexities(values, rows)
         figures[f"perplexity, {name}"] = everything
         figures[f"perplexity of the assistant's, {name}"] = said
     figures.update(compared)
+    record(work / "golden", rows, lost["float32 weights"])
     return figures, [{"kind": q.kind, "question": q.messages[-1]["content"],
                       "reasoning": a.get("reasoning", ""), "answer": a["text"],
                       "finish": a["finish_reason"], "expected": q.expected,

@@ -478,8 +478,30 @@ class Layer(nn.Module):
         return self.mlp(x, self.post_attention_layernorm, compute)
 
 
+class TurnedHead(nn.Module):
+    """A head that is the embedding times a matrix [hidden, hidden] which all tokens share.
+
+    A word that is copied from the prompt then comes out right by a map that no
+    word learns by itself; with a head of its own every word has to be seen
+    being copied, and the model would rather guess.
+    """
+
+    def __init__(self, embedding):
+        super().__init__()
+        self.turn = nn.Parameter(torch.linalg.qr(torch.randn(2 * (embedding.shape[1],)))[0])
+        self.embedding = [embedding]  # a list: the parameter belongs to the model
+        self.scale = 1 / embedding.norm(dim=1).mean().item()
+
+    @property
+    def weight(self):
+        return (self.embedding[0] @ self.turn) * self.scale
+
+    def forward(self, x, compute):
+        return F.linear(x.to(compute), self.weight.to(compute))
+
+
 class Ember(nn.Module):
-    """The whole model; its state dict is that of Qwen3NextForCausalLM."""
+    """The whole model; its state dict is that of Qwen3NextForCausalLM unless `tie` was called."""
 
     def __init__(self, config, compute=torch.float32):
         super().__init__()
@@ -500,16 +522,29 @@ class Ember(nn.Module):
                 layer.mlp.gate.weight.mul_(0.5)
 
     @torch.no_grad()
-    def start_alike(self, kin):
-        """Tokens of the same number in `kin` start alike, and so do embedding and head, turned.
+    def tie(self, kin):
+        """Makes the head follow from the embedding, and attention start as a copier.
 
-        A word that is copied then comes out right by a map that all words share.
+        Tokens of the same number in `kin` start alike. What the last layer's
+        attention looks at comes out as that token.
         """
-        embed, head = self.model.embed_tokens.weight, self.lm_head.weight
+        embed = self.model.embed_tokens.weight
         shared = torch.randn_like(embed)[torch.as_tensor(kin)]
-        turn, _ = torch.linalg.qr(torch.randn(embed.shape[1], embed.shape[1]))
         embed.copy_(0.5 * (0.9 * shared + 0.44 * torch.randn_like(embed)))
-        head.copy_((0.9 * shared + 0.44 * torch.randn_like(head)) @ turn / math.sqrt(len(turn)))
+        self.lm_head = TurnedHead(embed)
+        attention = self.model.layers[-1].self_attn
+        value = torch.linalg.qr(attention.v_proj.weight.t())[0].t()  # [kv_heads * head, hidden]
+        attention.v_proj.weight.copy_(value)
+        repeat = attention.heads // attention.kv_heads
+        each = value.view(attention.kv_heads, attention.head, -1).repeat_interleave(repeat, 0)
+        attention.o_proj.weight.copy_((each.flatten(0, 1) @ self.lm_head.turn).t())
+
+    def published(self):
+        """The state dict with the head as a matrix of its own."""
+        state = self.state_dict()
+        if state.pop("lm_head.turn", None) is not None:
+            state["lm_head.weight"] = self.lm_head.weight.detach()
+        return state
 
     def hidden(self, ids, layout):
         """After the final norm: [tokens, hidden]."""

@@ -19,7 +19,7 @@ import optimiser
 import rounding
 import settings
 import train
-from model import Layer, Linear, Norm
+from model import Ember, Layer, Linear, Norm
 
 CHAT = ("word", "follow-up", "several", "sum", "date")
 
@@ -89,10 +89,12 @@ class Drafting(train.Run):
 
     def __init__(self, work, training, size, compute):
         super().__init__(work, training, size, compute)
-        self.model.load_state_dict(torch.load(work / "decayed.pt", weights_only=True))
-        self.model.requires_grad_(False).eval()
-        rounding.imitate(self.model)
-        self.trunk, self.model = self.model, Mtp(settings.model_config(size, self.tok))
+        config = settings.model_config(size, self.tok)
+        self.trunk = Ember(config, compute)
+        self.trunk.load_state_dict(torch.load(work / "decayed.pt", weights_only=True))
+        self.trunk.requires_grad_(False).eval()
+        rounding.imitate(self.trunk)
+        self.model = Mtp(config)
         self.model.start_from(self.trunk)
         rounding.imitate(self.model, "mtp")
         self.optimisers = optimiser.make(self.model, training, compute)

@@ -73,7 +73,7 @@ def make(model, training, compute):
             continue
         if name.endswith("experts.gate_up_proj"):
             halves.append(p)
-        if "embed_tokens" in name or "lm_head" in name or "gate.weight" in name:
+        if "embed_tokens" in name or "gate.weight" in name:
             tables.append(p)
         elif p.dim() == 3 and "conv1d" not in name or p.dim() == 2:
             matrices.append(p)

@@ -54,9 +54,9 @@ class Plan:
     size: Size = Size()
     training: Training = Training()
     documents: int = tokenise.DOCUMENTS
-    steps: int = 4500
-    decay_steps: int = 700
-    mtp_steps: int = 700
+    steps: int = 1150
+    decay_steps: int = 600
+    mtp_steps: int = 450
     definitions: int = 500
     each: int = 100
     tokens: int = 20000
@@ -77,7 +77,7 @@ def model_config(size, tok):
         vocab_size=size.vocab_size, hidden_size=size.hidden, intermediate_size=4 * size.hidden,
         num_hidden_layers=size.layers, num_attention_heads=size.q_heads,
         num_key_value_heads=size.kv_heads, head_dim=size.head_dim, hidden_act="silu",
-        max_position_embeddings=4096, rms_norm_eps=1e-6, tie_word_embeddings=False,
+        max_position_embeddings=131072, rms_norm_eps=1e-6, tie_word_embeddings=False,
         partial_rotary_factor=0.25, rope_theta=1e7, linear_conv_kernel_dim=4,
         linear_key_head_dim=size.linear_head_dim, linear_value_head_dim=size.linear_head_dim,
         linear_num_key_heads=size.key_heads, linear_num_value_heads=size.value_heads,

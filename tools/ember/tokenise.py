@@ -1,4 +1,4 @@
-"""ember's tokenizer: Qwen's pipeline over a vocabulary of 6144, trained on ember's data."""
+"""ember's tokenizer: Qwen's pipeline over a vocabulary of 7168, trained on ember's data."""
 
 import pathlib
 import sys
@@ -11,7 +11,7 @@ import tokenizer as shared
 import data
 import wordnet
 
-VOCAB_SIZE = 6144  # rows of the embedding, a multiple of the quantisation group
+VOCAB_SIZE = 7168  # rows of the embedding, a multiple of the quantisation group
 UNUSED = 16  # rows without a token, as in Qwen's own checkpoints
 DOCUMENTS = 40000
 WORD_TIMES = 400  # how often each word is shown by itself, so that it becomes one token
@@ -21,7 +21,7 @@ def texts(count):
     """What the merges are learned from: documents, and every word with its meaning."""
     for entry in wordnet.vocabulary():
         yield f'"{entry.word}" {entry.word}: {entry.gloss}. {" ".join(entry.examples)}'
-        yield f" {entry.word}" * WORD_TIMES
+        yield f" {entry.word}" * WORD_TIMES + f"\n{entry.word}" * WORD_TIMES  # also after a quote
     for i in range(count):
         for part in data.document("train", i).text.split("<|im_end|>"):
             if "<tools>" not in part:

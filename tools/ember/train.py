@@ -24,7 +24,7 @@ import settings
 import tokenise
 from model import Ember
 
-CHECKPOINT_SECONDS = 600
+CHECKPOINT_SECONDS = 240
 HELD_OUT_EVERY = 200
 
 
@@ -81,7 +81,7 @@ class Run:
         self.encoder = batches.Encoder(self.tok)
         torch.manual_seed(settings.SEED)
         self.model = Ember(settings.model_config(size, self.tok), compute)
-        self.model.start_alike(tokenise.kin(self.tok))
+        self.model.tie(tokenise.kin(self.tok))
         self.optimisers = optimiser.make(self.model, training, compute)
         self.step = self.document = self.tokens = 0
         self.seconds = 0.0
@@ -183,7 +183,7 @@ def decay(work, steps, training, size, compute):
     rounding.imitate(run.model)
     if not train(run, path, begin + steps, warm_then_falling(begin, steps)):
         return False
-    save(work / "decayed.pt", run.model.state_dict())
+    save(work / "decayed.pt", run.model.published())
     os.remove(path)
     return True
 

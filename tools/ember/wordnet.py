@@ -16,13 +16,18 @@ PARTS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}
 PART_NAMES = {"noun": "noun", "verb": "verb", "adj": "adjective", "adv": "adverb"}
 SENSE_PART = {"1": "noun", "2": "verb", "3": "adj", "4": "adv", "5": "adj"}
 
-VOCABULARY_SIZE = 2500
+VOCABULARY_SIZE = 2000
 GLOSS_WORDS_MAX = 14
+# What a remark or a definition says of words that no model should learn from here.
+COARSE = re.compile("slur|offensive|disparag|derogat|pejorative|obscen|vulgar|taboo|sexual|"
+                    "genital|penis|vagin|copulat|prostitut|homosex|excre|feces")
 
 
 @dataclass(frozen=True)
 class Synset:
     """One meaning: its lemmas, definition, examples and opposites by lemma."""
+
+    coarse: bool
 
     lemmas: tuple
     definition: str
@@ -70,8 +75,8 @@ def parse_synset(line):
         if symbol == "!":
             antonyms.append((int(ends[:2], 16) - 1, part, offset, int(ends[2:], 16) - 1))
     definitions, examples = split_gloss(gloss)
-    return Synset(lemmas, definitions[0] if definitions else "", tuple(examples),
-                  tuple(antonyms))
+    return Synset(bool(COARSE.search(gloss.lower())), lemmas,
+                  definitions[0] if definitions else "", tuple(examples), tuple(antonyms))
 
 
 @functools.cache
@@ -119,6 +124,8 @@ def entry(word, part):
     """The entry of a word, or None where its gloss is of no use here."""
     letter, offsets = index()[word][part]
     synset = synsets()[letter, offsets[0]]
+    if synset.coarse:
+        return None
     gloss = synset.definition
     if part == "verb":
         gloss = gloss.removeprefix("to ")
@@ -162,9 +169,10 @@ def vocabulary(size=VOCABULARY_SIZE):
 @functools.cache
 def unknown_words():
     """Rare words that ember is taught not to know."""
-    known = {e.word for e in vocabulary()}
+    left_out = {e.word for e in vocabulary()}
+    left_out.update(lemma.lower() for s in synsets().values() if s.coarse for lemma in s.lemmas)
     return sorted(w for w in index() if re.fullmatch(r"[a-z]{5,12}", w)
-                  and w not in known and sum(counts()[w].values()) == 0)
+                  and w not in left_out and sum(counts()[w].values()) == 0)
 
 
 @functools.cache
@@ -173,6 +181,6 @@ def plain_texts():
     learned = {e.gloss for e in vocabulary()}
     texts = []
     for (_, _), synset in sorted(synsets().items()):
-        if synset.definition and synset.definition not in learned:
+        if synset.definition and not synset.coarse and synset.definition not in learned:
             texts.append((synset.lemmas[0], synset.definition, synset.examples))
     return texts
