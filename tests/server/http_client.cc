@@ -12,7 +12,7 @@
 #include <stdexcept>
 #include <utility>
 
-namespace hearth::test {
+namespace hearth::testing {
 namespace {
 
 constexpr HttpClient::Duration kPatience = std::chrono::seconds(20);
@@ -190,4 +190,4 @@ bool eventually(const std::function<bool()>& condition) {
   return true;
 }
 
-}  // namespace hearth::test
+}  // namespace hearth::testing

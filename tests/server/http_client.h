@@ -12,7 +12,7 @@
 
 #include "server/http/http_server.h"
 
-namespace hearth::test {
+namespace hearth::testing {
 
 /// A server of routes in a thread of its own, on a free port.
 class RunningServer {
@@ -83,4 +83,4 @@ Reply fetch(uint16_t port, std::string_view request);
 /// Calls until it is true, for seconds at most.
 bool eventually(const std::function<bool()>& condition);
 
-}  // namespace hearth::test
+}  // namespace hearth::testing
