@@ -107,7 +107,7 @@ TEST(HttpManners, SaysThatARequestWasTooSlow) {
   const Reply head = fetch(server.port(), "GET /health HTTP/1.1\r\n");
   EXPECT_EQ(head.status, 408);
   EXPECT_EQ(head.header("Connection"), "close");
-  const Reply body = fetch(server.port(), post("/size", "whole").substr(0, 70));
+  const Reply body = fetch(server.port(), post("/size", "whole").substr(0, 61));
   EXPECT_EQ(body.status, 408);
 }
 

@@ -231,6 +231,8 @@ void Connection::make_exchange(bool keep_alive) {
   form.queue_bytes_max = server_.options.bounds.queue_bytes_max;
   exchange_ =
       std::make_shared<HttpExchange>(std::move(request), std::move(form), *this, server_.mailbox);
+  parser_.reset();
+  if (input_.empty()) input_.shrink_to_fit();  // answers may take long, and many wait for them
   answer_bytes_ = 0;
   first_byte_.reset();
   last_progress_ = Clock::now();
@@ -352,7 +354,7 @@ void Connection::release_exchange(bool complete) {
       record.status = exchange->status();
       record.complete = complete;
       record.bytes_in = counted_bytes_;
-      record.bytes_out = answer_bytes_ - unsent_bytes();
+      record.bytes_out = answer_bytes_ - std::min<uint64_t>(answer_bytes_, unsent_bytes());
       record.first_byte_seconds = seconds_between(begun_, first_byte_.value_or(now));
       record.seconds = seconds_between(begun_, now);
       server_.log->access(record);
@@ -381,6 +383,7 @@ void Connection::read_more() {
 }
 
 void Connection::send(std::string bytes) {
+  if (!failure_.empty()) return;
   answer_bytes_ += bytes.size();
   if (!first_byte_ && exchange_ && exchange_->begun()) first_byte_ = Clock::now();
   if (output_.empty()) {

@@ -50,7 +50,7 @@ void HttpExchange::begin_stream(HttpResponse response) {
   if (!response.body.empty()) write(std::move(response.body));
   if (has_body_) return;
   // Nobody waits for the rest: whoever produces it hears that.
-  ended_ = true;
+  ended_ = cut_short_ = true;
   line_->answer_ended();
 }
 
@@ -124,7 +124,7 @@ void HttpExchange::detach(bool complete) {
   const auto gone = std::exchange(gone_, nullptr);
   drained_ = nullptr;
   request_.body = {};  // others may hold the exchange for long
-  if (!complete && gone) line->guard(gone);
+  if ((!complete || cut_short_) && gone) line->guard(gone);
 }
 
 }  // namespace hearth

@@ -79,6 +79,7 @@ class HttpExchange : public Exchange {
   bool begun_ = false;
   bool ended_ = false;
   bool has_body_ = true;
+  bool cut_short_ = false;  // a stream that is only asked for its head
   bool chunked_ = false;
   bool events_ = false;         // the pieces are server-sent events,
   bool between_events_ = true;  // and the last one is whole

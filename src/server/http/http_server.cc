@@ -43,9 +43,8 @@ size_t connections_possible(size_t wanted) {
     if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
   }
   if (limit.rlim_cur >= needed) return wanted;
-  const rlim_t spare = limit.rlim_cur / 4;
-  return std::max<rlim_t>(limit.rlim_cur - std::min<rlim_t>(spare, kRefusedMax + kOwnDescriptors),
-                          1);
+  const rlim_t kept = std::min<rlim_t>(limit.rlim_cur / 4, kRefusedMax + kOwnDescriptors);
+  return std::min<size_t>(wanted, std::max<rlim_t>(limit.rlim_cur - kept, 1));
 }
 
 std::optional<asio::ssl::context> tls_of(const HttpServerOptions& options) {
@@ -76,7 +75,7 @@ class HttpServer::Impl {
 
   ~Impl() { state_.mailbox->close(); }
 
-  uint16_t port() const { return listeners_.front().acceptor.local_endpoint().port(); }
+  uint16_t port() const { return port_; }
   bool stopping() const { return stopping_; }
 
   void run() {
@@ -124,7 +123,7 @@ class HttpServer::Impl {
     }
     for (const auto& entry : found) {
       tcp::endpoint endpoint = entry.endpoint();
-      if (!listeners_.empty()) endpoint.port(port());
+      if (!listeners_.empty()) endpoint.port(port_);
       ErrorCode failed;
       listen_on(endpoint, failed);
       if (failed) error = failed;
@@ -146,6 +145,7 @@ class HttpServer::Impl {
     if (!error) acceptor.bind(endpoint, error);
     if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
     if (!error) acceptor.non_blocking(true, error);
+    if (!error) port_ = acceptor.local_endpoint(error).port();
     if (error) listeners_.pop_back();
   }
 
@@ -229,6 +229,7 @@ class HttpServer::Impl {
   std::optional<asio::ssl::context> tls_;
   const size_t connections_max_;
   std::list<Listener> listeners_;
+  uint16_t port_ = 0;
   asio::posix::stream_descriptor stop_event_;
   asio::steady_timer drain_timer_;
   std::atomic<bool> stopping_ = false;

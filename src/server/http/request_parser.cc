@@ -202,7 +202,8 @@ void RequestParser::take(std::string& input) {
       parser.head_bytes += bytes;
     }
     if (error == http::error::need_more) break;
-    if (error == http::error::header_limit) parser.check_head_bytes(input.size());
+    if (error == http::error::header_limit)
+      parser.check_head_bytes(parser.bounds.header_bytes_max + 1);
     if (error) throw_malformed(error);
   }
   input.erase(0, taken);
