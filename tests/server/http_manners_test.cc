@@ -302,6 +302,16 @@ TEST(HttpManners, CutsWhoWritesOnThoughNobodyReads) {
   EXPECT_LT(queued_max, 3u << 20);
 }
 
+TEST(HttpManners, TellsProducersThatOnlyTheHeadIsWanted) {
+  Waiting waiting;
+  const RunningServer server(routes(waiting));
+  HttpClient client(server.port());
+  client.send("HEAD /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_EQ(client.read_reply(false).status, 200);
+  EXPECT_TRUE(eventually([&] { return waiting.gone() == 1; }));
+  EXPECT_EQ(client.request(get("/health")).body, "well");
+}
+
 TEST(HttpManners, FillsSilenceBetweenEventsOnly) {
   Waiting waiting;
   HttpServerOptions options;

@@ -63,8 +63,9 @@ struct Identity {
 };
 
 /// A key and a certificate for localhost that it signed itself.
-Identity make_identity(const std::filesystem::path& folder, const std::string& name) {
-  const Owned<EVP_PKEY, EVP_PKEY_free> key(EVP_EC_gen("P-256"));
+Identity make_identity(const std::filesystem::path& folder, const std::string& name,
+                       EVP_PKEY* own_key = EVP_EC_gen("P-256")) {
+  const Owned<EVP_PKEY, EVP_PKEY_free> key(own_key);
   const Owned<X509, X509_free> certificate(X509_new());
   X509_set_version(certificate.get(), 2);
   ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), 1);
@@ -170,6 +171,7 @@ TEST(HttpTls, SaysWhatIsWrongWithItsFiles) {
   const TempFolder folder;
   const Identity good = make_identity(folder.path(), "good");
   const Identity other = make_identity(folder.path(), "other");
+  const Identity rsa = make_identity(folder.path(), "rsa", EVP_RSA_gen(2048));
   const std::filesystem::path text = folder.path() / "text";
   std::ofstream(text) << "not a certificate";
   const auto message = [](const Identity& identity) -> std::string {
@@ -183,7 +185,8 @@ TEST(HttpTls, SaysWhatIsWrongWithItsFiles) {
   EXPECT_NE(message({text, good.key}).find(text.string()), std::string::npos);
   EXPECT_NE(message({good.certificate, text}).find(text.string()), std::string::npos);
   EXPECT_NE(message({good.certificate, folder.path() / "none"}), "");
-  EXPECT_NE(message({good.certificate, other.key}).find("does not belong"), std::string::npos);
+  EXPECT_NE(message({good.certificate, other.key}).find("mismatch"), std::string::npos);
+  EXPECT_NE(message({good.certificate, rsa.key}).find("does not belong"), std::string::npos);
   EXPECT_NE(message({good.certificate, ""}).find("missing"), std::string::npos);
 }
 
@@ -231,7 +234,7 @@ TEST(ServerLog, WritesPlainLinesThatNoPathCanForge) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
   EXPECT_NE(text.find(" GET /%0D%0Anowhere%1B[2J 404 "), std::string::npos) << text;
   EXPECT_NE(text.find("[one]"), std::string::npos) << text;
-  EXPECT_THROW(ServerLog({ServerLogOptions::Access::kPlain, "/nowhere/at/all/log"}), UsageError);
+  EXPECT_THROW(ServerLog({ServerLogOptions::Access::kPlain, folder.path()}), UsageError);
 }
 
 }  // namespace

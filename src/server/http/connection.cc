@@ -109,7 +109,9 @@ bool Connection::open() {
 }
 
 bool Connection::idle() {
-  while (input_.starts_with("\r\n")) input_.erase(0, 2);
+  size_t blank = 0;  // old clients end a body with an empty line
+  while (input_.compare(blank, 2, "\r\n") == 0) blank += 2;
+  input_.erase(0, blank);
   if (!input_.empty()) {
     parser_.emplace(server_.options.bounds);
     begun_ = Clock::now();
@@ -129,16 +131,16 @@ bool Connection::read_head() {
     parser_->take(input_);
     if (parser_->head_done()) return accept_head();
   } catch (const HttpProblem& problem) {
-    return refuse(problem);
+    return refuse(problem, false);  // where the next request begins is anybody's guess
   }
   if (input_ended_) return close();
-  if (Clock::now() >= deadline_) return refuse(too_slow("head"));
+  if (Clock::now() >= deadline_) return refuse(too_slow("head"), false);
   return false;
 }
 
 bool Connection::accept_head() {
   const HttpRequest& request = parser_->request();
-  if (const auto problem = check_head(request)) return refuse(*problem);
+  if (const auto problem = check_head(request)) return refuse(*problem, parser_->done());
   if (route_ == nullptr) {  // OPTIONS
     const std::string methods = server_.routes.methods(request.path);
     const HttpResponse response = server_.gatekeeper.preflight(request, methods);
@@ -192,7 +194,7 @@ bool Connection::read_body() {
   try {
     if (!parser_->done()) parser_->take(input_);
   } catch (const HttpProblem& problem) {
-    return refuse(problem);
+    return refuse(problem, false);
   }
   count_body();
   const HttpBounds& bounds = server_.options.bounds;
@@ -207,7 +209,7 @@ bool Connection::read_body() {
   if (input_ended_) return close();
   const auto earned = milliseconds(counted_bytes_ * 1000 / bounds.body_rate_min);
   deadline_ = body_begun_ + server_.options.times.body + earned;
-  if (Clock::now() >= deadline_) return refuse(too_slow("body"));
+  if (Clock::now() >= deadline_) return refuse(too_slow("body"), false);
   return false;
 }
 
@@ -244,8 +246,8 @@ void Connection::dispatch() {
   guard([this, exchange = exchange_] { route_->handle(exchange); });
 }
 
-bool Connection::refuse(const HttpProblem& problem) {
-  make_exchange(parser_->head_done() && parser_->done());
+bool Connection::refuse(const HttpProblem& problem, bool keep_alive) {
+  make_exchange(keep_alive);
   exchange_->respond(to_response(problem));
   return true;
 }

@@ -53,7 +53,7 @@ class Connection : public AnswerLine, public std::enable_shared_from_this<Connec
   std::optional<HttpProblem> check_head(const HttpRequest& request);
   void dispatch();
   void make_exchange(bool keep_alive);
-  bool refuse(const HttpProblem& problem);
+  bool refuse(const HttpProblem& problem, bool keep_alive);
   bool end_answer();
   void check_half_close();
   void count_body();
