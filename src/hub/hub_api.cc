@@ -136,7 +136,8 @@ HubApi::HubApi(const HubSettings& settings, const ModelRef& ref, const RetryPoli
 
 /// Follows redirects as long as they stay with the Hub's own host: it moves renamed repositories
 /// and small files about. What one answer lacks of the headers, those before it may have said.
-TransferResponse HubApi::ask(const TransferRequest& first, const std::string& what, std::string* body) {
+TransferResponse HubApi::ask(const TransferRequest& first, const std::string& what,
+                             std::string* body) {
   const BodySink sink = {.begin = [&](const TransferResponse&) { body->clear(); },
                          .write =
                              [&](std::span<const std::byte> bytes) {
