@@ -1,5 +1,7 @@
 #include "server/routes/conversation.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace hearth {
@@ -14,7 +16,7 @@ void append(std::string& text, const std::string& more, const char* between) {
 
 void Conversation::instruct(const std::string& text) {
   if (answered_) {
-    remark("<system-reminder>\n" + text + "\n</system-reminder>");
+    remark(fmt::format("<system-reminder>\n{}\n</system-reminder>", text));
   } else {
     append(instructions_, text, "\n\n");
   }
