@@ -21,12 +21,11 @@ HttpResponse anthropic_refusal(const ApiError& error, const std::string& request
 
 class MessagesWriter : public AnswerWriter {
  public:
-  MessagesWriter(MessagesHead head, bool stream, std::string request_id,
-                 const ApiSettings& settings)
+  MessagesWriter(MessagesHead head, bool stream, std::string request_id, ApiSettings settings)
       : answer_(std::move(head)),
         stream_(stream),
         request_id_(std::move(request_id)),
-        settings_(settings) {}
+        settings_(std::move(settings)) {}
 
   std::string take(size_t, const AnswerEvent& event) override {
     std::string frames = answer_.take(event, static_cast<double>(now_of(settings_)));
@@ -47,7 +46,7 @@ class MessagesWriter : public AnswerWriter {
   MessagesAnswer answer_;
   bool stream_;
   std::string request_id_;
-  const ApiSettings& settings_;
+  ApiSettings settings_;
 };
 
 /// A handler whose ApiErrors become answers. Anything else that it throws is for the server.
@@ -67,24 +66,25 @@ auto with_anthropic_errors(Handle handle) {
 Route messages_route(AnswerService& service, const ApiSettings& settings) {
   return {.method = "POST",
           .path = "/v1/messages",
-          .handle = with_anthropic_errors([&](const std::shared_ptr<Exchange>& exchange) {
-            const Json body = parse_json(exchange->request().body);
-            MessagesRequest request = messages_request(body, service.default_sampling());
-            MessagesHead head = {.id = new_id(settings, "msg_"),
-                                 .model = service.model_name(),
-                                 .thinking = request.thinking};
-            AnswerPlan plan = {.requests = {}, .stream = request.stream, .writer = nullptr};
-            plan.requests.push_back(std::move(request.answer));
-            plan.writer = std::make_unique<MessagesWriter>(std::move(head), request.stream,
-                                                           exchange->request().id, settings);
-            answer(service, settings, exchange, std::move(plan));
-          })};
+          .handle = with_anthropic_errors(
+              [&service, settings](const std::shared_ptr<Exchange>& exchange) {
+                const Json body = parse_json(exchange->request().body);
+                MessagesRequest request = messages_request(body, service.default_sampling());
+                MessagesHead head = {.id = new_id(settings, "msg_"),
+                                     .model = service.model_name(),
+                                     .thinking = request.thinking};
+                AnswerPlan plan = {.requests = {}, .stream = request.stream, .writer = nullptr};
+                plan.requests.push_back(std::move(request.answer));
+                plan.writer = std::make_unique<MessagesWriter>(std::move(head), request.stream,
+                                                               exchange->request().id, settings);
+                answer(service, settings, exchange, std::move(plan));
+              })};
 }
 
 Route count_tokens_route(AnswerService& service, const ApiSettings&) {
   return {.method = "POST",
           .path = "/v1/messages/count_tokens",
-          .handle = with_anthropic_errors([&](const std::shared_ptr<Exchange>& exchange) {
+          .handle = with_anthropic_errors([&service](const std::shared_ptr<Exchange>& exchange) {
             const Json body = parse_json(exchange->request().body);
             const MessagesRequest request = messages_request(body, service.default_sampling());
             const size_t tokens = service.prepare(request.answer).tokens.size();

@@ -8,7 +8,7 @@
 
 namespace hearth {
 
-/// Both outlive the routes and their exchanges.
+/// The service outlives the routes and their exchanges.
 Route messages_route(AnswerService& service, const ApiSettings& settings);
 Route count_tokens_route(AnswerService& service, const ApiSettings& settings);
 

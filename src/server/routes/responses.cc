@@ -13,8 +13,8 @@ namespace {
 
 class ResponsesWriter : public AnswerWriter {
  public:
-  ResponsesWriter(ResponsesHead head, bool stream, const ApiSettings& settings)
-      : answer_(std::move(head)), stream_(stream), settings_(settings) {}
+  ResponsesWriter(ResponsesHead head, bool stream, ApiSettings settings)
+      : answer_(std::move(head)), stream_(stream), settings_(std::move(settings)) {}
 
   std::string take(size_t, const AnswerEvent& event) override {
     std::string frames = answer_.take(event, static_cast<double>(now_of(settings_)));
@@ -37,28 +37,28 @@ class ResponsesWriter : public AnswerWriter {
  private:
   ResponsesAnswer answer_;
   bool stream_;
-  const ApiSettings& settings_;
+  ApiSettings settings_;
 };
 
 }  // namespace
 
 Route responses_route(AnswerService& service, const ApiSettings& settings) {
-  return {.method = "POST",
-          .path = "/v1/responses",
-          .handle = with_openai_errors([&](const std::shared_ptr<Exchange>& exchange) {
-            const Json body = parse_json(exchange->request().body);
-            ResponsesRequest request = responses_request(body, service.default_sampling());
-            ResponsesHead head = {.id = new_id(settings, "resp_"),
-                                  .model = service.model_name(),
-                                  .created_at = now_of(settings),
-                                  .echo = std::move(request.echo),
-                                  .carries_reasoning = request.carries_reasoning};
-            AnswerPlan plan = {.requests = {}, .stream = request.stream, .writer = nullptr};
-            plan.requests.push_back(std::move(request.answer));
-            plan.writer =
-                std::make_unique<ResponsesWriter>(std::move(head), request.stream, settings);
-            answer(service, settings, exchange, std::move(plan));
-          })};
+  return {
+      .method = "POST",
+      .path = "/v1/responses",
+      .handle = with_openai_errors([&service, settings](const std::shared_ptr<Exchange>& exchange) {
+        const Json body = parse_json(exchange->request().body);
+        ResponsesRequest request = responses_request(body, service.default_sampling());
+        ResponsesHead head = {.id = new_id(settings, "resp_"),
+                              .model = service.model_name(),
+                              .created_at = now_of(settings),
+                              .echo = std::move(request.echo),
+                              .carries_reasoning = request.carries_reasoning};
+        AnswerPlan plan = {.requests = {}, .stream = request.stream, .writer = nullptr};
+        plan.requests.push_back(std::move(request.answer));
+        plan.writer = std::make_unique<ResponsesWriter>(std::move(head), request.stream, settings);
+        answer(service, settings, exchange, std::move(plan));
+      })};
 }
 
 }  // namespace hearth

@@ -7,7 +7,7 @@
 
 namespace hearth {
 
-/// Both outlive the route and its exchanges.
+/// The service outlives the route and its exchanges.
 Route responses_route(AnswerService& service, const ApiSettings& settings);
 
 }  // namespace hearth
