@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "server/dialect/limits.h"
+#include "server/routes/chat_tools.h"
+#include "server/routes/conversation.h"
 
 namespace hearth {
 namespace {
@@ -13,8 +15,7 @@ std::string part_text(const JsonFields& part) {
     return part.required_text("text");
   }
   if (type == "refusal") return part.required_text("refusal");
-  part.fail("type",
-            fmt::format("is \"{}\", which this model cannot read: send text", type.substr(0, 64)));
+  refuse_part(part, type);
 }
 
 /// A text, or parts of text on lines of their own.
@@ -37,20 +38,11 @@ std::string content_text(const JsonFields& message, bool may_be_absent) {
   return text;
 }
 
-/// Templates go through the arguments by name. An answer that max_tokens cut short has left some
-/// that are no JSON; the conversation goes on with them in one argument.
-Json call_arguments(const JsonFields& function) {
+/// An object already in some clients; an answer that max_tokens cut short has left what is none.
+Json arguments_of(const JsonFields& function) {
   const Json* const given = function.find("arguments");
-  if (!given) return Json::object();
-  if (given->is_object()) return *given;
-  const std::string text = *function.text("arguments");
-  if (text.empty()) return Json::object();
-  try {
-    Json arguments = parse_json(text);
-    if (arguments.is_object()) return arguments;
-  } catch (const ApiError&) {
-  }
-  return {{"arguments", text}};
+  if (given && given->is_object()) return *given;
+  return call_arguments(function.text("arguments").value_or(""));
 }
 
 Json tool_calls(const JsonFields& message) {
@@ -61,7 +53,7 @@ Json tool_calls(const JsonFields& message) {
     Json known = {
         {"type", "function"},
         {"function",
-         {{"name", function->required_text("name")}, {"arguments", call_arguments(*function)}}}};
+         {{"name", function->required_text("name")}, {"arguments", arguments_of(*function)}}}};
     if (const auto id = call.text("id")) known["id"] = *id;
     calls.push_back(std::move(known));
   }

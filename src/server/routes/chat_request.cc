@@ -2,19 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "server/dialect/limits.h"
 #include "server/dialect/sampling_fields.h"
 #include "server/routes/chat_messages.h"
+#include "server/routes/chat_tools.h"
 
 namespace hearth {
 namespace {
-
-bool has_tool(const ChatInput& chat, const std::string& name) {
-  return std::any_of(chat.tools.begin(), chat.tools.end(),
-                     [&](const Json& tool) { return tool.at("function").at("name") == name; });
-}
 
 void add_tool(const JsonFields& tool, ChatInput& chat) {
   const std::string type = tool.text("type").value_or("function");
@@ -23,17 +17,7 @@ void add_tool(const JsonFields& tool, ChatInput& chat) {
     tool.fail("type", fmt::format("must be \"function\", with a function beside it, not \"{}\"",
                                   type.substr(0, 64)));
   }
-  const std::string name = function->required_text("name");
-  if (name.empty() || name.size() > kLimits.name_bytes) {
-    function->fail("name", fmt::format("must have from 1 to {} bytes", kLimits.name_bytes));
-  }
-  if (has_tool(chat, name)) function->fail("name", "is the name of an earlier tool, too");
-  Json known = {{"name", name}};
-  if (const auto description = function->text("description")) known["description"] = *description;
-  const auto parameters = function->object("parameters");
-  known["parameters"] =
-      parameters ? parameters->json() : Json{{"type", "object"}, {"properties", Json::object()}};
-  chat.tools.push_back({{"type", "function"}, {"function", std::move(known)}});
+  add_function(*function, "parameters", chat);
 }
 
 /// {"type": "function", "function": {"name": NAME}}; some clients leave out the inner object.
@@ -46,7 +30,7 @@ std::string named_tool(const JsonFields& choice) {
   return function ? function->required_text("name") : choice.required_text("name");
 }
 
-ToolChoice tool_choice(const JsonFields& body, const ChatInput& chat) {
+ToolChoice tool_choice(const JsonFields& body) {
   using Mode = ToolChoice::Mode;
   ToolChoice choice;
   choice.parallel = body.boolean("parallel_tool_calls").value_or(true);
@@ -55,10 +39,6 @@ ToolChoice tool_choice(const JsonFields& body, const ChatInput& chat) {
   if (given->is_object()) {
     choice.mode = Mode::kNamed;
     choice.name = named_tool(JsonFields(*given, "tool_choice"));
-    if (!has_tool(chat, choice.name)) {
-      body.fail("tool_choice",
-                fmt::format("names \"{}\", which is not among tools", choice.name.substr(0, 64)));
-    }
     return choice;
   }
   const std::string word = *body.text("tool_choice");
@@ -66,7 +46,6 @@ ToolChoice tool_choice(const JsonFields& body, const ChatInput& chat) {
     choice.mode = Mode::kNone;
   } else if (word == "required") {
     choice.mode = Mode::kRequired;
-    if (chat.tools.empty()) body.fail("tool_choice", "is required, but there are no tools");
   } else if (word != "auto") {
     body.fail("tool_choice", fmt::format("must be none, auto, required or a function, not \"{}\"",
                                          word.substr(0, 64)));
@@ -123,7 +102,8 @@ ChatCall chat_call(const JsonFields& body, const SamplingParameters& defaults) {
   for (const JsonFields& tool : body.objects("tools", kLimits.tools)) add_tool(tool, chat);
 
   AnswerRequest& request = call.request;
-  request.tool_choice = tool_choice(body, chat);
+  request.tool_choice = tool_choice(body);
+  check_tool_choice(request.tool_choice, chat, "tool_choice");
   request.input = std::move(chat);
   request.sampling = sampling_fields(body, defaults);
   request.format = format_fields(body);

@@ -1,5 +1,8 @@
 #include "server/routes/routes.h"
 
+#include "server/routes/messages.h"
+#include "server/routes/responses.h"
+
 namespace hearth {
 namespace {
 
@@ -12,6 +15,9 @@ const std::vector<Row>& rows() {
   static const std::vector<Row> rows = {
       {chat_completions_route},
       {completions_route},
+      {responses_route},
+      {messages_route},
+      {count_tokens_route},
       {models_route, {"/models"}},
       {embeddings_route},
       {tokenize_route},
