@@ -91,12 +91,13 @@ TEST_F(CompletionsTest, PromptsOfAllKinds) {
   using Tokens = std::vector<int32_t>;
   const auto inputs = [&](const std::string& prompt) {
     service_.requests.clear();
-    EXPECT_EQ(whole("{\"prompt\": " + prompt + "}")["choices"].size(), service_.requests.size());
-    std::vector<RawInput> inputs;
+    const Json answer = whole("{\"prompt\": " + prompt + "}");
+    std::vector<RawInput> found;
     for (const AnswerRequest& request : service_.requests) {
-      inputs.push_back(std::get<RawInput>(request.input));
+      found.push_back(std::get<RawInput>(request.input));
     }
-    return inputs;
+    EXPECT_EQ(answer["choices"].size(), found.size());
+    return found;
   };
   EXPECT_EQ(inputs(R"("a")"), std::vector<RawInput>{"a"});
   EXPECT_EQ(inputs(R"(["a", "b", "c"])"), (std::vector<RawInput>{"a", "b", "c"}));
@@ -169,12 +170,15 @@ TEST_F(CompletionsTest, WithoutEchoThereAreNoLogprobsOfThePrompt) {
   EXPECT_FALSE(service_.requests.back().prompt_logprobs);
 }
 
-TEST_F(CompletionsTest, NoTokensOfTheAnswer) {
-  const Json answer = whole(R"({"prompt": "a", "echo": true, "max_tokens": 0})");
-  EXPECT_EQ(answer["choices"][0]["text"], "a");
-  EXPECT_EQ(answer["usage"]["completion_tokens"], 0);
-  EXPECT_EQ(answer["usage"]["total_tokens"], 12);
-  EXPECT_EQ(service_.requests.back().max_tokens, 1) << "the engine makes at least one";
+TEST_F(CompletionsTest, LengthsOfAnswers) {
+  const auto tokens = [&](const std::string& more) {
+    whole(R"({"prompt": "a", )" + more + "}");
+    return service_.requests.back().max_tokens;
+  };
+  EXPECT_EQ(tokens(R"("max_tokens": 0, "echo": true)"), 0);
+  EXPECT_EQ(tokens(R"("max_tokens": 7)"), 7);
+  EXPECT_EQ(tokens(R"("max_tokens": -1)"), std::nullopt);
+  EXPECT_EQ(tokens(R"("max_tokens": null)"), 16);
 }
 
 TEST_F(CompletionsTest, DeltasAddUpToTheText) {

@@ -1,5 +1,5 @@
-// Work that would hold up every other connection if it ran in their thread: a long text to encode, a
-// template to render.
+// Work that would hold up every other connection if it ran in their thread: a long text to encode,
+// a template to render.
 #pragma once
 
 #include <condition_variable>

@@ -24,8 +24,8 @@ StreamFields stream_fields(const JsonFields& body);
 /// n_predict, where -1 means as many as there is room for.
 void apply_lengths(const JsonFields& body, int64_t min_tokens, AnswerRequest& request);
 
-/// Reasoning: its effort, whether there is any, and its budget by the names that OpenAI, OpenRouter,
-/// Qwen, vLLM and llama.cpp use. A budget of -1 is none.
+/// Reasoning: its effort, whether there is any, and its budget by the names that OpenAI,
+/// OpenRouter, Qwen, vLLM and llama.cpp use. A budget of -1 is none.
 void apply_thinking(const JsonFields& body, AnswerRequest& request);
 
 /// What the answer has to look like: `response_format` in OpenAI's nested form and llama.cpp's flat

@@ -71,7 +71,7 @@ Json assistant_message(const JsonFields& message) {
 }
 
 Json tool_message(const JsonFields& message) {
-  Json known = {{"role", "tool"}, {"content", content_text(message, false)}};
+  Json known = {{"role", "tool"}, {"content", content_text(message, true)}};
   if (const auto id = message.text("tool_call_id")) known["tool_call_id"] = *id;
   if (const auto name = message.text("name")) known["name"] = *name;
   return known;

@@ -94,7 +94,7 @@ class CompletionWriter : public AnswerWriter {
     std::string text;
     if (head_.sending.include_usage) {
       Json last = object(Json::array());
-      last["usage"] = usage();
+      last["usage"] = usage_.usage();
       last["timings"] = usage_.timings();
       text = openai_chunk(last);
     }
@@ -160,27 +160,18 @@ class CompletionWriter : public AnswerWriter {
   }
 
   std::string text(size_t index, const TextDelta& delta) {
-    if (!head_.text || (delta.text.empty() && delta.logprobs.empty())) return "";
+    if (delta.text.empty() && delta.logprobs.empty()) return "";
     Choice& choice = choices_.at(index);
     choice.text += delta.text;
     for (const PlaceLogprobs& place : delta.logprobs) choice.logprobs.add(place, true);
     return head_.sending.stream ? release(index) : "";
   }
 
-  Json usage() const {
-    Json usage = usage_.usage();
-    if (!head_.text) {
-      usage["completion_tokens"] = 0;
-      usage["total_tokens"] = usage["prompt_tokens"];
-    }
-    return usage;
-  }
-
   std::string whole() {
     Json choices = Json::array();
     for (size_t i = 0; i < choices_.size(); ++i) choices.push_back(take_choice(i));
     Json json = object(std::move(choices));
-    json["usage"] = usage();
+    json["usage"] = usage_.usage();
     json["timings"] = usage_.timings();
     return to_text(json);
   }

@@ -20,7 +20,6 @@ struct CompletionHead {
   std::vector<std::string> echoes = {};  // of the prompts, or none
   StreamFields sending = {};
   bool logprobs = false;
-  bool text = true;
 };
 
 std::unique_ptr<AnswerWriter> completion_writer(CompletionHead head);

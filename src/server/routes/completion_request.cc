@@ -80,10 +80,6 @@ CompletionCall completion_call(const JsonFields& body, const AnswerService& serv
     request.max_tokens.reset();
   }
   apply_lengths(body, 0, request);
-  if (request.max_tokens == 0) {
-    call.text = false;
-    request.max_tokens = 1;  // a forward pass that ends with a token is all that there is
-  }
   request.sampling = sampling_fields(body, service.default_sampling());
   request.format = format_fields(body);
   request.ends_at_end_token = !body.boolean("ignore_eos").value_or(false);

@@ -1,4 +1,4 @@
-// The body of a request for Completions, understood: texts or tokens that are continued as they are.
+// The body of a request for Completions, understood: texts or tokens to continue as they are.
 // https://platform.openai.com/docs/api-reference/completions/create
 #pragma once
 
@@ -15,7 +15,6 @@ struct CompletionCall {
   std::vector<std::string> echoes;      // the prompts' texts, where they come before the answers
   StreamFields sending;
   bool logprobs = false;
-  bool text = true;  // false for max_tokens 0: only the prompt is asked about
 };
 
 /// Throws ApiError.

@@ -23,8 +23,7 @@ Route completions_route(AnswerService& service, const ApiSettings& settings) {
                                          .prompts = call.requests.size(),
                                          .echoes = std::move(call.echoes),
                                          .sending = call.sending,
-                                         .logprobs = call.logprobs,
-                                         .text = call.text});
+                                         .logprobs = call.logprobs});
         plan.requests = std::move(call.requests);
         answer(service, settings, exchange, std::move(plan));
       })};

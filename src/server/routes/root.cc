@@ -1,4 +1,5 @@
-// GET /: a line for those who look whether somebody is there. Claude Code asks for its head.
+// GET /: a line for those who look whether somebody is there. Claude Code asks for its head, which
+// the server makes from it.
 #include "server/routes/routes.h"
 
 namespace hearth {

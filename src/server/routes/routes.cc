@@ -46,15 +46,13 @@ std::vector<Route> all_routes(AnswerService& service, const ApiSettings& setting
       routes.push_back(std::move(other));
     }
   }
-  // A path with the model's name in it, and the ways to ask whether there is anybody.
+  // Each name of the model is a path, too.
   std::vector<std::string> names = {service.model_name()};
   names.insert(names.end(), settings.aliases.begin(), settings.aliases.end());
   for (const std::string& name : names) {
     routes.push_back(model_route(service, settings));
     routes.back().path += name;
   }
-  routes.push_back(root_route(service, settings));
-  routes.back().method = "HEAD";
   return routes;
 }
 
