@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "server/dialect/background.h"
 #include "server/dialect/request_metrics.h"
 
 namespace hearth {
@@ -25,6 +26,7 @@ struct ApiSettings {
   std::function<int64_t()> now = {};
   /// The part of ids behind their prefix; empty: random.
   std::function<std::string()> new_id = {};
+  std::shared_ptr<Background> background = std::make_shared<Background>();
   std::shared_ptr<RequestMetrics> metrics = std::make_shared<RequestMetrics>();
 };
 

@@ -1,5 +1,5 @@
-// How much of each thing one request may bring. What is beyond gets an answer with status 400, before
-// anything is computed. The OpenAPI document states the same numbers; a test compares them.
+// How much of each thing one request may bring. What is beyond gets an answer with status 400,
+// before anything is computed. The OpenAPI document states the same numbers; a test compares them.
 #pragma once
 
 #include <cstddef>

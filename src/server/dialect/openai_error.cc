@@ -51,10 +51,17 @@ HttpHeaders retry_headers(const ApiError& error) {
   }
 }
 
+HttpResponse json_response(const Json& json) {
+  HttpResponse response;
+  response.body = to_text(json);
+  return response;
+}
+
 HttpResponse openai_refusal(const ApiError& error) {
-  return {.status = error.status(),
-          .body = to_text(openai_error(error)),
-          .headers = retry_headers(error)};
+  HttpResponse response = json_response(openai_error(error));
+  response.status = error.status();
+  response.headers = retry_headers(error);
+  return response;
 }
 
 }  // namespace hearth

@@ -12,6 +12,9 @@ Json openai_error(const ApiError& error);
 
 HttpResponse openai_refusal(const ApiError& error);
 
+/// JSON, as a whole answer.
+HttpResponse json_response(const Json& json);
+
 /// Headers that say when to try again, or that it is of no use: OpenAI's and Anthropic's clients
 /// read both.
 HttpHeaders retry_headers(const ApiError& error);
