@@ -1,4 +1,4 @@
-// Agents wired to a server: what is printed, what is run, and what is said when something is missing.
+// Agents wired to a server: what is printed, what is run, what is said when something is missing.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
