@@ -57,7 +57,8 @@ struct ToolCallBegin {
   std::string name;  // whole
 };
 
-/// More of a call's arguments; all of them together are one JSON object.
+/// More of a call's arguments; all of them together are one JSON object, unless the answer was cut
+/// off within them (ChoiceFinished::Reason::kLength): half of a call is not to be acted on.
 struct ToolCallArguments {
   int64_t index = 0;
   std::string text;
