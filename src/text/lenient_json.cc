@@ -38,13 +38,20 @@ void append_escaped(char c, std::string& out) {
   out += kDigits[static_cast<unsigned char>(c) % 16];
 }
 
+/// Word characters need no escapes.
+std::string quoted_word(const std::string& word) {
+  std::string json = "\"";
+  json += word;
+  return json += '"';
+}
+
 /// A value without quotes.
 std::string json_of_word(const std::string& word) {
   if (word == "True") return "true";
   if (word == "False") return "false";
   if (word == "None" || word == "undefined" || word == "NaN") return "null";
   if (nlohmann::json::accept(word)) return word;
-  return '"' + word + '"';  // of word characters only
+  return quoted_word(word);
 }
 
 }  // namespace
@@ -198,13 +205,15 @@ void LenientJson::escape_byte(char c, std::string& out) {
   const std::string begun = std::move(escape_);
   escape_.clear();
   if (unicode) {  // not enough digits: text
-    out += '\\' + begun;
+    out += '\\';
+    out += begun;
     return string_byte(c, out);
   }
   if (c == '\'') {
     out += c;
   } else if (std::string_view("\"\\/bfnrt").find(c) != std::string_view::npos) {
-    out += begun + c;
+    out += begun;
+    out += c;
   } else {
     out += "\\\\";
     append_escaped(c, out);
@@ -260,7 +269,7 @@ void LenientJson::end_string(std::string& out) {
 
 void LenientJson::end_word(std::string& out) {
   if (is_key_) {
-    out += '"' + word_ + '"';
+    out += quoted_word(word_);
     state_ = State::kColon;
   } else {
     out += json_of_word(word_);
@@ -283,7 +292,7 @@ void LenientJson::finish(std::string& out) {
   if (broken()) state_ = before_broken_;
   if (state_ == State::kString) {
     flush_surrogate(out);
-    if (!escape_.empty()) out += '\\' + escape_;
+    if (!escape_.empty()) out.append("\\").append(escape_);
     tail_ = quote_;
     end_string(out);
   } else if (state_ == State::kAfterQuote) {
