@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
+#include <bit>
 #include <random>
 #include <string>
 #include <vector>
@@ -22,15 +22,15 @@ struct RandomAnswer {
   double slowest_seconds = 0;  // of one token
 };
 
-/// Draws any allowed token; behind the first `wild` ones, one that brings the end nearer: the end
-/// token, or else what closes something.
+/// Draws any allowed token; behind the first `wild` ones mostly what brings the end nearer: the end
+/// token, or else what closes something. Free text in XML ends with its closing tag.
 inline RandomAnswer random_answer(const Tokenizer& tokenizer, AnswerConstraint& constraint,
                                   std::mt19937& random, size_t wild = 30) {
-  static const char* const kClosing[] = {
-      "\"", "}", "]", "</tool_call>", "0", "1", "a", ",", ":", "<", "/", "Ċ", "e"};
+  static const char* const kClosing[] = {"\"", "}", "]", "</tool_call>", "z", ",", ":"};
   constexpr size_t kMostTokens = 3000;
   const int32_t end = *tokenizer.token_id("<|im_end|>");
   RandomAnswer answer;
+  std::vector<int32_t> closing;  // that is being written, the last first
   while (answer.tokens.size() < kMostTokens) {
     Stopwatch clock;
     const std::span<const uint32_t> mask = constraint.allowed();
@@ -48,12 +48,27 @@ inline RandomAnswer random_answer(const Tokenizer& tokenizer, AnswerConstraint& 
     const auto may = [&](int32_t id) {
       return (mask[static_cast<size_t>(id) / 32] >> id % 32) % 2 == 1;
     };
+    const auto may_text = [&](const char* token) {
+      const auto id = tokenizer.token_id(token);
+      return id && may(*id);
+    };
     int32_t token = allowed[random() % allowed.size()];
-    if (answer.tokens.size() >= wild) {
-      for (const char* closing : kClosing) {
-        const auto id = tokenizer.token_id(closing);
-        if (!id || !may(*id) || random() % 8 == 0) continue;
-        token = *id;
+    const bool free_text = may_text("Ċ") && may_text("q") && may_text("<");
+    if (answer.tokens.size() >= wild && closing.empty() && free_text) {
+      for (const char* byte = "\n>retemarap/<\n"; *byte != 0; ++byte) {  // from its end
+        closing.push_back(tokenizer.encode(std::string(1, *byte)).at(0));
+      }
+    }
+    if (!closing.empty()) {
+      token = closing.back();
+      closing.pop_back();
+    } else if (answer.tokens.size() >= wild) {
+      for (int tries = 0; tries < 8 && tokenizer.token_text(token).size() > 1; ++tries) {
+        token = allowed[random() % allowed.size()];
+      }
+      for (const char* text : kClosing) {
+        if (!may_text(text) || random() % 4 == 0) continue;
+        token = *tokenizer.token_id(text);
         break;
       }
       if (may(end)) token = end;
