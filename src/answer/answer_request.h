@@ -45,7 +45,7 @@ struct AnswerFormat {
 
 struct AnswerRequest {
   std::variant<ChatInput, RawInput> input;
-  SamplingParameters sampling;  // with the stop strings
+  SamplingParameters sampling = {};  // with the stop strings
   /// Most tokens of each answer; none: what the context leaves.
   std::optional<int64_t> max_tokens = {};
   /// Most tokens of reasoning; none: as many as it takes.
@@ -59,6 +59,7 @@ struct AnswerRequest {
   bool prompt_logprobs = false;
   bool ends_at_end_token = true;  // false: goes on behind it
   int64_t priority = 0;           // higher ones are admitted first
+  std::string client = {};        // of equals, who has the fewest answers running is next
 };
 
 }  // namespace hearth
