@@ -139,7 +139,9 @@ TEST_F(HubProgram, ExitCodes) {
   const Outcome cut = run({"pull", "org/small", "--attempts", "1"});
   EXPECT_EQ(cut.exit_code, 6);
   EXPECT_TRUE(has(cut.err, "hearth pull org/small goes on")) << cut.err;
-  EXPECT_TRUE(has(run({"ls"}).out, "incomplete")) << run({"ls"}).out;
+  // Small files may or may not have been linked before the large one failed.
+  const std::string listed = run({"ls"}).out;
+  EXPECT_TRUE(has(listed, "incomplete") || has(listed, "unfinished")) << listed;
 }
 
 TEST_F(HubProgram, CtrlCLeavesWhatCanBeTakenUp) {
