@@ -11,6 +11,7 @@ void add_commands(CLI::App& app, const Settings& settings) {
   add_estimate_command(app);
   add_eval_command(app);
   add_generate_command(app);
+  add_launch_command(app);
   add_ls_command(app);
   add_man_command(app);
   add_pull_command(app);

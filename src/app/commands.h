@@ -17,6 +17,7 @@ void add_doctor_command(CLI::App& app);
 void add_estimate_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_generate_command(CLI::App& app);
+void add_launch_command(CLI::App& app);
 void add_ls_command(CLI::App& app);
 void add_man_command(CLI::App& app);
 void add_pull_command(CLI::App& app);

@@ -123,17 +123,17 @@ std::string describe_json(const json& value) {
   }
 }
 
-void JsonFields::fail(const std::string& name, std::string expected, std::string found,
-                      std::string advice) const {
+void JsonFileFields::fail(const std::string& name, std::string expected, std::string found,
+                          std::string advice) const {
   fail_file(file_, prefix_ + name, std::move(expected), std::move(found), std::move(advice));
 }
 
-bool JsonFields::has(const char* name) const {
+bool JsonFileFields::has(const char* name) const {
   const auto place = object_.find(name);
   return place != object_.end() && !place->is_null();
 }
 
-const json& JsonFields::value(const char* name, const std::string& expected) const {
+const json& JsonFileFields::value(const char* name, const std::string& expected) const {
   const auto place = object_.find(name);
   if (place == object_.end()) {
     fail(name, expected, "nothing",
@@ -142,7 +142,7 @@ const json& JsonFields::value(const char* name, const std::string& expected) con
   return *place;
 }
 
-int64_t JsonFields::integer(const char* name, int64_t min, int64_t max) const {
+int64_t JsonFileFields::integer(const char* name, int64_t min, int64_t max) const {
   const std::string expected = fmt::format("an integer from {} to {}", min, max);
   const json& found = value(name, expected);
   const bool fits =
@@ -155,7 +155,7 @@ int64_t JsonFields::integer(const char* name, int64_t min, int64_t max) const {
   return found.get<int64_t>();
 }
 
-double JsonFields::real(const char* name, double min, double max) const {
+double JsonFileFields::real(const char* name, double min, double max) const {
   const std::string expected = fmt::format("a number from {} to {}", min, max);
   const json& found = value(name, expected);
   const double number = found.is_number() ? found.get<double>() : std::nan("");
@@ -163,34 +163,34 @@ double JsonFields::real(const char* name, double min, double max) const {
   return number;
 }
 
-bool JsonFields::boolean(const char* name) const {
+bool JsonFileFields::boolean(const char* name) const {
   const json& found = value(name, "true or false");
   if (!found.is_boolean()) fail(name, "true or false", describe_json(found));
   return found.get<bool>();
 }
 
-std::string JsonFields::text(const char* name) const {
+std::string JsonFileFields::text(const char* name) const {
   const json& found = value(name, "a string");
   if (!found.is_string()) fail(name, "a string", describe_json(found));
   return found.get<std::string>();
 }
 
-std::vector<int64_t> JsonFields::integers(const char* name, int64_t min, int64_t max) const {
+std::vector<int64_t> JsonFileFields::integers(const char* name, int64_t min, int64_t max) const {
   if (!has(name)) return {};
   const json& found = value(name, "");
   if (!found.is_array()) return {integer(name, min, max)};
   std::vector<int64_t> result;
   for (const json& item : found) {
     const json holder = {{name, item}};
-    result.push_back(JsonFields(holder, file_, prefix_).integer(name, min, max));
+    result.push_back(JsonFileFields(holder, file_, prefix_).integer(name, min, max));
   }
   return result;
 }
 
-JsonFields JsonFields::object(const char* name) const {
+JsonFileFields JsonFileFields::object(const char* name) const {
   const json& found = value(name, "an object");
   if (!found.is_object()) fail(name, "an object", describe_json(found));
-  return JsonFields(found, file_, prefix_ + name + ".");
+  return JsonFileFields(found, file_, prefix_ + name + ".");
 }
 
 }  // namespace hearth

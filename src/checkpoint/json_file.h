@@ -20,11 +20,11 @@ std::optional<nlohmann::json> read_optional_json_file(const std::filesystem::pat
 /// Checked access to the fields of an object. A null field counts as absent. Every function throws
 /// LoadError naming file and field when the field is absent, of another type, or out of range.
 /// Holds references: object and path must outlive it.
-class JsonFields {
+class JsonFileFields {
  public:
   /// `prefix` is put before field names in messages, e.g. "rope_scaling.".
-  JsonFields(const nlohmann::json& object, const std::filesystem::path& file,
-             std::string prefix = "")
+  JsonFileFields(const nlohmann::json& object, const std::filesystem::path& file,
+                 std::string prefix = "")
       : object_(object), file_(file), prefix_(std::move(prefix)) {}
 
   bool has(const char* name) const;
@@ -36,7 +36,7 @@ class JsonFields {
   /// One integer or a list of them; empty when absent.
   std::vector<int64_t> integers(const char* name, int64_t min, int64_t max) const;
   /// The fields of an object.
-  JsonFields object(const char* name) const;
+  JsonFileFields object(const char* name) const;
   /// The value itself.
   const nlohmann::json& value(const char* name, const std::string& expected) const;
 

@@ -25,7 +25,7 @@ constexpr int64_t kMaxLayers = 4096;
 constexpr const char* kNotSupported = "hearth does not support this variant of the model.";
 
 /// Throws unless `multiple` is a multiple of `of`.
-void require_multiple(const JsonFields& config, const char* multiple_name, int64_t multiple,
+void require_multiple(const JsonFileFields& config, const char* multiple_name, int64_t multiple,
                       const char* of_name, int64_t of) {
   if (multiple % of == 0) return;
   config.fail(multiple_name, fmt::format("a multiple of {} ({})", of_name, of),
@@ -33,7 +33,7 @@ void require_multiple(const JsonFields& config, const char* multiple_name, int64
 }
 
 /// Throws when the field is present and differs from the only value that hearth implements.
-void require_if_present(const JsonFields& config, const char* name, const json& wanted) {
+void require_if_present(const JsonFileFields& config, const char* name, const json& wanted) {
   if (!config.has(name)) return;
   const json& found = config.tree().at(name);
   if (found != wanted) config.fail(name, wanted.dump(), describe_json(found), kNotSupported);
@@ -41,15 +41,15 @@ void require_if_present(const JsonFields& config, const char* name, const json& 
 
 /// RoPE settings stand in rope_parameters since transformers 5, and before that at the top level
 /// and in rope_scaling. Whichever object is there.
-JsonFields rope_object(const JsonFields& config) {
+JsonFileFields rope_object(const JsonFileFields& config) {
   if (config.has("rope_parameters")) return config.object("rope_parameters");
   if (config.has("rope_scaling")) return config.object("rope_scaling");
   return config;
 }
 
 /// A number of RoPE that may stand at the top level, in the RoPE object, or (then equal) in both.
-double rope_number(const JsonFields& config, const char* name, double min, double max) {
-  const JsonFields rope = rope_object(config);
+double rope_number(const JsonFileFields& config, const char* name, double min, double max) {
+  const JsonFileFields rope = rope_object(config);
   if (!rope.has(name)) return config.real(name, min, max);
   const double number = rope.real(name, min, max);
   if (config.has(name) && config.real(name, min, max) != number) {
@@ -59,8 +59,8 @@ double rope_number(const JsonFields& config, const char* name, double min, doubl
   return number;
 }
 
-std::optional<YarnScaling> read_yarn(const JsonFields& config, const ModelConfig& model) {
-  const JsonFields rope = rope_object(config);
+std::optional<YarnScaling> read_yarn(const JsonFileFields& config, const ModelConfig& model) {
+  const JsonFileFields rope = rope_object(config);
   if (&rope.tree() == &config.tree()) return std::nullopt;
 
   const char* type_name = rope.has("type") && !rope.has("rope_type") ? "type" : "rope_type";
@@ -89,7 +89,7 @@ std::optional<YarnScaling> read_yarn(const JsonFields& config, const ModelConfig
   return yarn;
 }
 
-void read_rope(const JsonFields& config, ModelConfig& model) {
+void read_rope(const JsonFileFields& config, ModelConfig& model) {
   model.rope_theta = rope_number(config, "rope_theta", 1.0 + 1e-6, 1e15);
   // The one default: part of the definition of qwen3_next, and left out by some exporters.
   constexpr double kQwen3NextFactor = 0.25;
@@ -107,7 +107,7 @@ void read_rope(const JsonFields& config, ModelConfig& model) {
   model.yarn = read_yarn(config, model);
 }
 
-void read_attention(const JsonFields& config, ModelConfig& model) {
+void read_attention(const JsonFileFields& config, ModelConfig& model) {
   model.query_heads = config.integer("num_attention_heads", 1, kMaxCount);
   model.kv_heads = config.integer("num_key_value_heads", 1, kMaxCount);
   model.head_dim = config.integer("head_dim", 1, kMaxCount);
@@ -117,7 +117,7 @@ void read_attention(const JsonFields& config, ModelConfig& model) {
   read_rope(config, model);
 }
 
-void read_delta(const JsonFields& config, ModelConfig& model) {
+void read_delta(const JsonFileFields& config, ModelConfig& model) {
   model.delta_key_heads = config.integer("linear_num_key_heads", 1, kMaxCount);
   model.delta_value_heads = config.integer("linear_num_value_heads", 1, kMaxCount);
   model.delta_key_dim = config.integer("linear_key_head_dim", 1, kMaxCount);
@@ -127,7 +127,7 @@ void read_delta(const JsonFields& config, ModelConfig& model) {
                    "linear_num_key_heads", model.delta_key_heads);
 }
 
-void read_experts(const JsonFields& config, ModelConfig& model) {
+void read_experts(const JsonFileFields& config, ModelConfig& model) {
   model.expert_count = config.integer("num_experts", 1, kMaxCount);
   model.experts_per_token = config.integer("num_experts_per_tok", 1, model.expert_count);
   model.expert_dim = config.integer("moe_intermediate_size", 1, kMaxWidth);
@@ -141,7 +141,7 @@ void read_experts(const JsonFields& config, ModelConfig& model) {
   }
 }
 
-void read_layers(const JsonFields& config, ModelConfig& model) {
+void read_layers(const JsonFileFields& config, ModelConfig& model) {
   const int64_t count = config.integer("num_hidden_layers", 1, kMaxLayers);
   if (!config.has("layer_types")) {
     // Published before layer_types existed; the field was left out when it had this value.
@@ -172,7 +172,7 @@ void read_layers(const JsonFields& config, ModelConfig& model) {
   }
 }
 
-void read_eos(const JsonFields& fields, ModelConfig& model) {
+void read_eos(const JsonFileFields& fields, ModelConfig& model) {
   for (const int64_t token : fields.integers("eos_token_id", 0, model.vocab_size - 1)) {
     if (std::find(model.eos_tokens.begin(), model.eos_tokens.end(), token) ==
         model.eos_tokens.end()) {
@@ -190,7 +190,7 @@ int64_t ModelConfig::count(MixerKind kind) const {
 ModelConfig load_model_config(const fs::path& directory) {
   const fs::path path = directory / "config.json";
   const json tree = read_json_file(path);
-  const JsonFields config(tree, path);
+  const JsonFileFields config(tree, path);
 
   ModelConfig model;
   model.model_type = config.text("model_type");
@@ -214,7 +214,7 @@ ModelConfig load_model_config(const fs::path& directory) {
   read_eos(config, model);
   const fs::path generation_path = directory / "generation_config.json";
   if (const auto generation = read_optional_json_file(generation_path)) {
-    read_eos(JsonFields(*generation, generation_path), model);
+    read_eos(JsonFileFields(*generation, generation_path), model);
   }
   return model;
 }
@@ -225,7 +225,7 @@ GenerationDefaults load_generation_defaults(const fs::path& directory) {
   const std::optional<json> tree = read_optional_json_file(path);
   if (!tree) return defaults;
 
-  const JsonFields fields(*tree, path);
+  const JsonFileFields fields(*tree, path);
   if (fields.has("do_sample")) defaults.do_sample = fields.boolean("do_sample");
   if (fields.has("temperature")) defaults.temperature = fields.real("temperature", 0.0, 100.0);
   if (fields.has("top_k")) {

@@ -18,7 +18,7 @@ constexpr const char* kSupported =
     "unquantized models.";
 
 /// Global bits. Modules may override them; that is read off their tensors.
-void check_bits(const JsonFields& config) {
+void check_bits(const JsonFileFields& config) {
   const int64_t bits = config.integer("bits", 1, 64);
   if (bits != 4 && bits != 8) {
     config.fail("bits", "4 or 8", fmt::format("{}", bits), kSupported);
@@ -26,7 +26,7 @@ void check_bits(const JsonFields& config) {
 }
 
 /// Throws when an optional field is present and is not one of the texts.
-void require_text(const JsonFields& config, const char* name,
+void require_text(const JsonFileFields& config, const char* name,
                   std::initializer_list<std::string_view> allowed) {
   if (!config.has(name)) return;
   const std::string found = config.text(name);
@@ -36,7 +36,7 @@ void require_text(const JsonFields& config, const char* name,
   config.fail(name, fmt::format("\"{}\"", *allowed.begin()), describe_json(found), kSupported);
 }
 
-QuantizationConfig read_auto_round(const JsonFields& config) {
+QuantizationConfig read_auto_round(const JsonFileFields& config) {
   // Releases before 0.5 call the field "backend". Left out by some, then it is the packing that
   // AutoRound's own readers assume.
   const char* name =
@@ -54,7 +54,7 @@ QuantizationConfig read_auto_round(const JsonFields& config) {
   return {.method = "auto-round", .checkpoint_format = packing};
 }
 
-QuantizationConfig read_gptq(const JsonFields& config) {
+QuantizationConfig read_gptq(const JsonFileFields& config) {
   check_bits(config);
   require_text(config, "checkpoint_format", {"gptq", "gptq_v2"});
   require_text(config, "format", {"gptq", "gptq_v2"});
@@ -76,7 +76,7 @@ QuantizationConfig read_gptq(const JsonFields& config) {
   return result;
 }
 
-QuantizationConfig read(const JsonFields& config) {
+QuantizationConfig read(const JsonFileFields& config) {
   const std::string method = config.text("quant_method");
   if (method == "auto-round" || method == "intel/auto-round") return read_auto_round(config);
   if (method == "gptq") return read_gptq(config);
@@ -88,13 +88,13 @@ QuantizationConfig read(const JsonFields& config) {
 QuantizationConfig load_quantization_config(const fs::path& directory) {
   const fs::path path = directory / "config.json";
   const json tree = read_json_file(path);
-  const JsonFields config(tree, path);
+  const JsonFileFields config(tree, path);
   for (const char* name : {"quantization_config", "compression_config"}) {
     if (config.has(name)) return read(config.object(name));
   }
   const fs::path copy_path = directory / "quantization_config.json";
   if (const std::optional<json> copy = read_optional_json_file(copy_path)) {
-    return read(JsonFields(*copy, copy_path));
+    return read(JsonFileFields(*copy, copy_path));
   }
   return {};
 }

@@ -154,9 +154,9 @@ class RangeFetch {
 
  private:
   void attempt();
-  void accept(const HttpResponse& response);
-  void accept_part(const HttpResponse& response);
-  void accept_whole(const HttpResponse& response);
+  void accept(const TransferResponse& response);
+  void accept_part(const TransferResponse& response);
+  void accept_whole(const TransferResponse& response);
   void take(std::span<const std::byte> bytes);
   void keep();
   void rewind();
@@ -175,7 +175,7 @@ class RangeFetch {
 
 void RangeFetch::attempt() {
   const auto size = transfer_.job.source.file.size;
-  HttpRequest request;
+  TransferRequest request;
   bool elsewhere = false;
   {
     const std::lock_guard lock(all_.mutex_);
@@ -185,9 +185,9 @@ void RangeFetch::attempt() {
   if (end_ != kNoEnd && !restartable_ && !(position_ == 0 && end_ == *size)) {
     request.range = ByteRange{position_, end_};
   }
-  const BodySink sink = {.begin = [this](const HttpResponse& response) { accept(response); },
+  const BodySink sink = {.begin = [this](const TransferResponse& response) { accept(response); },
                          .write = [this](std::span<const std::byte> bytes) { take(bytes); }};
-  const HttpResponse response = client_.follow(std::move(request), sink);
+  const TransferResponse response = client_.follow(std::move(request), sink);
   if (response.status == 200 || response.status == 206) {
     if (end_ == kNoEnd) {
       end_ = position_;  // the connection ended; the checksum tells whether too early
@@ -207,7 +207,7 @@ void RangeFetch::attempt() {
   throw_refusal(response, transfer_.job.source.file.path, all_.ref_, all_.settings_);
 }
 
-void RangeFetch::accept(const HttpResponse& response) {
+void RangeFetch::accept(const TransferResponse& response) {
   if (response.status == 206) {
     accept_part(response);
   } else {
@@ -222,7 +222,7 @@ void RangeFetch::accept(const HttpResponse& response) {
   }
 }
 
-void RangeFetch::accept_part(const HttpResponse& response) {
+void RangeFetch::accept_part(const TransferResponse& response) {
   const auto part = parse_content_range(response.header("content-range"));
   if (!part || part->range.begin != position_ || part->range.end > end_ ||
       part->size != transfer_.job.source.file.size) {
@@ -237,7 +237,7 @@ void RangeFetch::accept_part(const HttpResponse& response) {
 }
 
 /// The whole file, though a part may have been asked for: then this worker takes it all.
-void RangeFetch::accept_whole(const HttpResponse& response) {
+void RangeFetch::accept_whole(const TransferResponse& response) {
   const auto size = transfer_.job.source.file.size;
   const auto length = response.number("content-length");
   if (size && length && *length != *size) {

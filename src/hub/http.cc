@@ -85,17 +85,17 @@ void initialise_curl() {
 
 }  // namespace
 
-std::string HttpResponse::header(const std::string& lower_case_name) const {
+std::string TransferResponse::header(const std::string& lower_case_name) const {
   const auto it = headers.find(lower_case_name);
   return it == headers.end() ? "" : it->second;
 }
 
-bool HttpResponse::is_redirect() const {
+bool TransferResponse::is_redirect() const {
   return (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) &&
          headers.contains("location");
 }
 
-std::optional<uint64_t> HttpResponse::number(const std::string& lower_case_name) const {
+std::optional<uint64_t> TransferResponse::number(const std::string& lower_case_name) const {
   const std::string text = header(lower_case_name);
   uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -115,7 +115,7 @@ struct HttpClient::Handle {
   CURL* curl = nullptr;
   StopCheck stop;
   const BodySink* sink = nullptr;
-  HttpResponse response;
+  TransferResponse response;
   size_t header_bytes = 0;
   bool body_begun = false;
   std::exception_ptr error;  // thrown by the sink
@@ -184,7 +184,7 @@ HttpClient::HttpClient(HttpSettings settings) : settings_(std::move(settings)) {
 HttpClient::HttpClient(HttpClient&&) noexcept = default;
 HttpClient::~HttpClient() = default;
 
-HttpResponse HttpClient::exchange(const HttpRequest& request, const BodySink& sink) {
+TransferResponse HttpClient::exchange(const TransferRequest& request, const BodySink& sink) {
   Handle& handle = *handle_;
   curl_easy_reset(handle.curl);  // keeps the connections
   handle.sink = &sink;
@@ -244,7 +244,7 @@ HttpResponse HttpClient::exchange(const HttpRequest& request, const BodySink& si
   return std::move(handle.response);
 }
 
-std::string HttpClient::redirect_target(const HttpResponse& response) {
+std::string HttpClient::redirect_target(const TransferResponse& response) {
   const Url target = parse_url(response.url, response.header("location"));
   const Url from = parse_url(response.url);
   if (url_part(from, CURLUPART_SCHEME) == "https" &&
@@ -254,9 +254,9 @@ std::string HttpClient::redirect_target(const HttpResponse& response) {
   return url_part(target, CURLUPART_URL);
 }
 
-HttpResponse HttpClient::follow(HttpRequest request, const BodySink& sink) {
+TransferResponse HttpClient::follow(TransferRequest request, const BodySink& sink) {
   for (int hop = 0; hop <= kMaxRedirects; ++hop) {
-    HttpResponse response = exchange(request, sink);
+    TransferResponse response = exchange(request, sink);
     if (!response.is_redirect()) return response;
     request.url = redirect_target(response);
   }

@@ -50,13 +50,13 @@ struct ByteRange {
 /// Whether to give up. Empty: never.
 using StopCheck = std::function<bool()>;
 
-struct HttpRequest {
+struct TransferRequest {
   std::string url;
   bool head = false;
   std::optional<ByteRange> range = {};
 };
 
-struct HttpResponse {
+struct TransferResponse {
   long status = 0;
   std::map<std::string, std::string> headers;  // by lower-case name
   std::string url;                             // that answered
@@ -71,7 +71,7 @@ struct HttpResponse {
 
 /// What becomes of a body. Both may throw; that ends the transfer.
 struct BodySink {
-  std::function<void(const HttpResponse&)> begin;  // once, before the first byte
+  std::function<void(const TransferResponse&)> begin;  // once, before the first byte
   std::function<void(std::span<const std::byte>)> write;
 };
 
@@ -97,13 +97,13 @@ class HttpClient {
   /// One exchange, without following redirects. Throws NetworkError when there is no whole answer
   /// (an answer of any status is one), CancelledError, and what the sink throws. The sink is called
   /// for status 200 and 206 only.
-  HttpResponse exchange(const HttpRequest& request, const BodySink& sink = {});
+  TransferResponse exchange(const TransferRequest& request, const BodySink& sink = {});
 
   /// The same, through up to ten redirects to http and https; never from https to http.
-  HttpResponse follow(HttpRequest request, const BodySink& sink = {});
+  TransferResponse follow(TransferRequest request, const BodySink& sink = {});
 
   /// Where a redirect leads, as a whole URL.
-  static std::string redirect_target(const HttpResponse& response);
+  static std::string redirect_target(const TransferResponse& response);
 
  private:
   struct Handle;

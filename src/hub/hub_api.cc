@@ -85,7 +85,7 @@ HubFile listed_file(const Json& row, const std::string& repo) {
 
 }  // namespace
 
-void throw_refusal(const HttpResponse& response, const std::string& what, const ModelRef& ref,
+void throw_refusal(const TransferResponse& response, const std::string& what, const ModelRef& ref,
                    const HubSettings& settings) {
   const long status = response.status;
   const bool from_hub = origin_of(response.url) == origin_of(settings.endpoint);
@@ -116,7 +116,7 @@ void throw_refusal(const HttpResponse& response, const std::string& what, const 
                      is_passing_status(status), response.retry_after_seconds);
 }
 
-std::string digest_of(const HttpResponse& response) {
+std::string digest_of(const TransferResponse& response) {
   std::string digest = plain_etag(response.header("x-linked-etag"));
   if (digest.empty()) digest = plain_etag(response.header("etag"));
   return digest_kind(digest) ? digest : "";
@@ -136,8 +136,9 @@ HubApi::HubApi(const HubSettings& settings, const ModelRef& ref, const RetryPoli
 
 /// Follows redirects as long as they stay with the Hub's own host: it moves renamed repositories
 /// and small files about. What one answer lacks of the headers, those before it may have said.
-HttpResponse HubApi::ask(const HttpRequest& first, const std::string& what, std::string* body) {
-  const BodySink sink = {.begin = [&](const HttpResponse&) { body->clear(); },
+TransferResponse HubApi::ask(const TransferRequest& first, const std::string& what,
+                             std::string* body) {
+  const BodySink sink = {.begin = [&](const TransferResponse&) { body->clear(); },
                          .write =
                              [&](std::span<const std::byte> bytes) {
                                if (body->size() + bytes.size() > kMaxListingBytes) {
@@ -147,10 +148,10 @@ HttpResponse HubApi::ask(const HttpRequest& first, const std::string& what, std:
                                             bytes.size());
                              }};
   return Retry(policy_, stop_).run([&] {
-    HttpRequest request = first;
+    TransferRequest request = first;
     std::map<std::string, std::string> earlier;
     for (int hop = 0; hop <= kMaxHubRedirects; ++hop) {
-      HttpResponse response = client_.exchange(request, sink);
+      TransferResponse response = client_.exchange(request, sink);
       response.headers.insert(earlier.begin(), earlier.end());
       if (!response.is_redirect()) {
         if (response.status != 200) throw_refusal(response, what, ref_, settings_);
@@ -171,7 +172,7 @@ HttpResponse HubApi::ask(const HttpRequest& first, const std::string& what, std:
 HubListing HubApi::list() {
   const std::string what = "The files of " + ref_.text();
   std::string body;
-  const HttpResponse response =
+  const TransferResponse response =
       ask({.url = fmt::format("{}/api/models/{}/revision/{}?blobs=true", settings_.endpoint,
                               ref_.repo, url_revision(ref_.revision))},
           what, &body);
@@ -199,7 +200,7 @@ HubSource HubApi::find(const std::string& commit, const HubFile& file) {
   source.url = fmt::format("{}/{}/resolve/{}/{}", settings_.endpoint, ref_.repo, commit,
                            url_path(file.path));
   std::string body;
-  const HttpResponse response = ask({.url = source.url, .head = true}, file.path, &body);
+  const TransferResponse response = ask({.url = source.url, .head = true}, file.path, &body);
   if (const std::string found = response.header("x-repo-commit");
       !found.empty() && found != commit) {
     throw NetworkError(

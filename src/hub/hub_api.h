@@ -33,7 +33,7 @@ struct HubSource {
 
 /// Throws NetworkError with advice, for an answer that is neither 2xx nor a redirect. `what` is
 /// what was asked for.
-[[noreturn]] void throw_refusal(const HttpResponse& response, const std::string& what,
+[[noreturn]] void throw_refusal(const TransferResponse& response, const std::string& what,
                                 const ModelRef& ref, const HubSettings& settings);
 
 /// The answers to questions about one revision of a repository.
@@ -50,7 +50,7 @@ class HubApi {
   HubSource find(const std::string& commit, const HubFile& file);
 
  private:
-  HttpResponse ask(const HttpRequest& request, const std::string& what, std::string* body);
+  TransferResponse ask(const TransferRequest& request, const std::string& what, std::string* body);
 
   const HubSettings& settings_;
   ModelRef ref_;
@@ -60,7 +60,7 @@ class HubApi {
 };
 
 /// The checksum that the headers of a file name; empty: none.
-std::string digest_of(const HttpResponse& response);
+std::string digest_of(const TransferResponse& response);
 
 /// The settings of clients of this Hub.
 HttpSettings http_settings(const HubSettings& settings, const StopCheck& stop);

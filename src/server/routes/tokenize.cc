@@ -1,0 +1,59 @@
+// POST /tokenize: the tokens of a text, as llama.cpp's server tells them.
+#include "server/dialect/openai_error.h"
+#include "server/routes/routes.h"
+
+namespace hearth {
+namespace {
+
+constexpr size_t kBodyBytesMax = 16 << 20;
+
+bool is_utf8(const std::string& bytes) {
+  try {
+    Json(bytes).dump();
+    return true;
+  } catch (const Json::type_error&) {
+    return false;
+  }
+}
+
+/// A text, or bytes where it is only a part of a character.
+Json piece_of(const std::string& bytes) {
+  if (is_utf8(bytes)) return bytes;
+  Json list = Json::array();
+  for (const char c : bytes) list.push_back(static_cast<unsigned char>(c));
+  return list;
+}
+
+Json tokens_of(const AnswerService& service, const std::string& text, bool special, bool pieces) {
+  const std::vector<int32_t> tokens = service.tokenize(text, special);
+  if (!pieces) return {{"tokens", tokens}};
+  Json list = Json::array();
+  for (const int32_t token : tokens) {
+    list.push_back({{"id", token}, {"piece", piece_of(service.detokenize({token}))}});
+  }
+  return {{"tokens", std::move(list)}};
+}
+
+}  // namespace
+
+Route tokenize_route(AnswerService& service, const ApiSettings& settings) {
+  return {
+      .method = "POST",
+      .path = "/tokenize",
+      .handle = with_openai_errors([&service, settings](const std::shared_ptr<Exchange>& exchange) {
+        const Json body = parse_json(exchange->request().body);
+        const JsonFields fields(body);
+        // vLLM's clients call the text a prompt.
+        const char* const key = fields.has("content") ? "content" : "prompt";
+        if (!fields.has(key)) fields.fail("content", "is missing; it must be a string");
+        const auto make = [&service, text = *fields.text(key),
+                           special = fields.boolean("parse_special").value_or(true),
+                           pieces = fields.boolean("with_pieces").value_or(false)] {
+          return json_response(tokens_of(service, text, special, pieces));
+        };
+        respond_later(*settings.background, exchange, make, openai_refusal);
+      }),
+      .body_bytes_max = kBodyBytesMax};
+}
+
+}  // namespace hearth

@@ -1,0 +1,68 @@
+#include "tests/server/support/fakes.h"
+
+#include <stdexcept>
+
+namespace hearth::testing {
+
+AnswerId FakeService::submit(AnswerRequest request, std::shared_ptr<AnswerSink> sink) {
+  requests.push_back(std::move(request));
+  if (waits) {
+    waiting_.push_back(std::move(sink));
+  } else {
+    tell(*sink);
+  }
+  return requests.size();
+}
+
+void FakeService::tell(AnswerSink& sink) const {
+  for (const AnswerEvent& event : script) sink.take(event);
+}
+
+void FakeService::play() {
+  for (const auto& sink : std::exchange(waiting_, {})) tell(*sink);
+}
+
+ServiceStatus FakeService::status() const {
+  ServiceStatus status;
+  status.slots.resize(2);
+  status.context_tokens = 4096;
+  return status;
+}
+
+PreparedInput FakeService::prepare(const AnswerRequest&) const {
+  if (prepare_error) throw *prepare_error;
+  return {.text = "prepared", .tokens = prepared};
+}
+
+std::vector<int32_t> FakeService::tokenize(const std::string& text, bool) const {
+  return {text.begin(), text.end()};
+}
+
+std::string FakeService::detokenize(const std::vector<int32_t>& tokens) const {
+  return {tokens.begin(), tokens.end()};
+}
+
+void FakeExchange::respond(HttpResponse given) {
+  if (response || head) throw std::logic_error("answered twice");
+  response = std::move(given);
+}
+
+void FakeExchange::begin_stream(HttpResponse given) {
+  if (response || head) throw std::logic_error("answered twice");
+  stream = given.body;
+  head = std::move(given);
+}
+
+std::shared_ptr<FakeExchange> post(const Route& route, const std::string& body) {
+  const auto exchange = std::make_shared<FakeExchange>(HttpRequest{.method = "POST",
+                                                                   .path = route.path,
+                                                                   .query = "beta=true",
+                                                                   .headers = {},
+                                                                   .body = body,
+                                                                   .id = "req_1",
+                                                                   .client = "127.0.0.1"});
+  route.handle(exchange);
+  return exchange;
+}
+
+}  // namespace hearth::testing
