@@ -164,8 +164,8 @@ int64_t resident_bytes() {
   return pages * sysconf(_SC_PAGESIZE);
 }
 
-/// In a process of its own, for a process has so many descriptors: reads a port, opens streams there
-/// and keeps them until its input ends. Says when it has them all.
+/// In a process of its own, for a process has so many descriptors: reads a port, opens streams
+/// there and keeps them until its input ends. Says when it has them all.
 [[noreturn]] void hold_streams(int count, int from_parent, int to_parent) {
   std::vector<HttpClient> clients;
   char done = 'y';

@@ -102,7 +102,7 @@ bool Connection::open() {
   if (refused_) {
     parser_.emplace(server_.options.bounds);
     return refuse(
-        {503, "overloaded", "The server has too many connections.", {{"Retry-After", "1"}}});
+        {503, "overloaded", "The server has too many connections.", {{"Retry-After", "1"}}}, false);
   }
   phase_ = Phase::kIdle;  // the first request comes within the time of a head
   return true;
@@ -200,7 +200,8 @@ bool Connection::read_body() {
   const HttpBounds& bounds = server_.options.bounds;
   if (server_.body_bytes > bounds.bodies_bytes_max) {
     return refuse(
-        {503, "overloaded", "The server holds too many large requests.", {{"Retry-After", "1"}}});
+        {503, "overloaded", "The server holds too many large requests.", {{"Retry-After", "1"}}},
+        false);
   }
   if (parser_->done()) {
     dispatch();
