@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -76,10 +77,18 @@ struct ChoiceFinished {
   int64_t thinking_tokens = 0;
 };
 
+/// A token at which a prompt parted from an earlier one, so that more of it had to be computed.
+struct PrefixMiss {
+  int64_t position = 0;    // of the token in the prompt
+  std::string text;        // of the token
+  std::string remembered;  // of the token that the earlier prompt has there
+};
+
 /// The last event: every choice has ended. Tokens are those of all choices.
 struct AnswerDone {
   GenerationUsage usage;
   int64_t thinking_tokens = 0;
+  std::optional<PrefixMiss> miss = {};
 };
 
 /// The last event: there is no (more) answer.

@@ -59,6 +59,7 @@ struct AnswerRequest {
   bool prompt_logprobs = false;
   bool ends_at_end_token = true;  // false: goes on behind it
   int64_t priority = 0;           // higher ones are admitted first
+  std::string client = {};        // of equals, who has the fewest answers running is next
 };
 
 }  // namespace hearth

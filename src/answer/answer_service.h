@@ -31,7 +31,7 @@ struct ServiceStatus {
   int64_t kv_pages_free = 0;   // of them
   int64_t kept_prefixes = 0;   // snapshots
   int64_t requests = 0;        // ended ones, ever
-  int64_t prompt_tokens = 0;   // of them
+  int64_t prompt_tokens = 0;   // of them; those of each choice
   int64_t cached_tokens = 0;   // of these
   int64_t generated_tokens = 0;
   double prefill_seconds = 0;

@@ -16,6 +16,7 @@ void add_commands(CLI::App& app, const Settings& settings) {
   add_man_command(app);
   add_pull_command(app);
   add_rm_command(app);
+  add_serve_command(app);
   add_show_command(app);
   add_synth_command(app);
   add_verify_command(app);

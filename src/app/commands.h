@@ -22,6 +22,7 @@ void add_ls_command(CLI::App& app);
 void add_man_command(CLI::App& app);
 void add_pull_command(CLI::App& app);
 void add_rm_command(CLI::App& app);
+void add_serve_command(CLI::App& app);
 void add_show_command(CLI::App& app);
 void add_synth_command(CLI::App& app);
 void add_verify_command(CLI::App& app);

@@ -3,25 +3,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <random>
 #include <string>
 
+#include "answer/sequence_breakers.h"
+
 namespace hearth {
 namespace {
-
-/// Tokens whose text holds one of the texts. One that only several tokens together spell is not
-/// found; the usual breakers are single characters.
-std::vector<int32_t> tokens_holding(const std::vector<std::string>& texts,
-                                    const Tokenizer& tokenizer) {
-  std::vector<int32_t> tokens;
-  for (int32_t token = 0; token < tokenizer.vocab_size(); ++token) {
-    const std::string text = tokenizer.token_text(token);
-    const auto holds = [&](const std::string& part) { return text.find(part) != text.npos; };
-    if (std::any_of(texts.begin(), texts.end(), holds)) tokens.push_back(token);
-  }
-  return tokens;
-}
 
 uint64_t random_seed() {
   std::random_device device;

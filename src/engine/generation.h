@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "engine/constraint.h"
@@ -23,6 +24,8 @@ struct GenerationUsage {
   /// Of the prompt, the longest start that anything remembered has in common with it; more than
   /// cached_tokens where no state was kept at its end.
   int64_t known_tokens = 0;
+  /// What was remembered has this token at position known_tokens; negative: it ends there.
+  int32_t remembered_token = -1;
   int64_t generated_tokens = 0;  // with the end token
   double queue_seconds = 0;      // until a place was free
   double prefill_seconds = 0;    // from then to the first token
@@ -34,9 +37,18 @@ class GenerationObserver {
  public:
   virtual ~GenerationObserver() = default;
 
+  /// Whether it cannot take more for now. Asked before each pass: the request rests then, alone,
+  /// and keeps its place.
+  virtual bool behind() const noexcept { return false; }
   /// `done` tokens of the prompt are computed or were cached.
   virtual void on_prompt(int64_t /*done*/) noexcept {}
-  /// A token of the answer, not the end token. False ends the answer after it.
+  /// With GenerationRequest::prompt_logits, for each token of the prompt but the last: what the
+  /// model expected behind it. [vocab]
+  virtual void on_prompt_logits(int64_t /*index*/, std::span<const float> /*logits*/) noexcept {}
+  /// With GenerationRequest::answer_logits: what the model expected where the token came. [vocab]
+  /// Before on_token, and before the end of the answer for the end token.
+  virtual void on_logits(int32_t /*token*/, std::span<const float> /*logits*/) noexcept {}
+  /// A token of the answer, not the end token that ends it. False ends the answer after it.
   virtual bool on_token(int32_t token) noexcept = 0;
   /// The token that must come next instead of a drawn one; negative: none.
   virtual int32_t forced_token() noexcept { return -1; }
@@ -49,10 +61,15 @@ struct GenerationRequest {
   /// Positions in the prompt, ascending, at which the state is worth keeping: where a later prompt
   /// may part from this one, e.g. at the end of a message.
   std::vector<int64_t> boundaries = {};
-  int64_t max_tokens = 0;
+  int64_t max_tokens = 0;  // 0: the prompt is computed, and that is all
   SamplingParameters sampling = {};
   GenerationObserver* observer = nullptr;  // outlives the request
   Constraint* constraint = nullptr;        // likewise; null: any token
+  int64_t priority = 0;                    // higher ones are started first
+  uint64_t client = 0;                     // of equals, who has the fewest places is next
+  bool ends_at_end_token = true;           // false: goes on behind it
+  bool prompt_logits = false;              // all of the prompt is computed then, nothing found
+  bool answer_logits = false;
 };
 
 /// Names a request; never used twice.

@@ -1,9 +1,10 @@
 // States of sequences at chosen positions, to be found again by the tokens that led there: a prompt
 // that starts like an earlier one does not compute its start again.
 //
-// There are few of them, since a recurrent state is tens of megabytes, so each keeps all its tokens
-// and a search compares them: no hash that could collide, no tree to keep in order. The KV pages of
-// snapshots on the same path are shared by reference.
+// They form a tree: the parent of a state is the longest kept one that its tokens begin with. There
+// are few of them, since a recurrent state is tens of megabytes, so each keeps all its tokens and a
+// search compares them: no hash that could collide. The KV pages of states on the same path are
+// shared by reference.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,8 @@ class PrefixStore {
   struct Match {
     const StateSnapshot* snapshot = nullptr;  // valid until the next call; null: none fits
     int64_t known_tokens = 0;                 // the longest common start with anything kept
+    /// What was kept has this token behind that start; negative: it ends there.
+    int32_t other_token = -1;
   };
 
   /// The longest kept prefix of `tokens` that leaves at least one of them to compute.
@@ -41,16 +44,22 @@ class PrefixStore {
   struct Entry {
     explicit Entry(StateSnapshot empty) : snapshot(std::move(empty)) {}
 
+    int64_t length() const { return static_cast<int64_t>(tokens.size()); }
+
     StateSnapshot snapshot;
     std::vector<int32_t> tokens;  // none: the entry is free
-    uint64_t last_use = 0;        // on the clock of uses
+    Entry* parent = nullptr;
+    uint64_t last_use = 0;  // on the clock of searches
   };
 
+  void enter(Entry& entry);
+  void remove(Entry& entry);
   Entry* least_valuable();
   double value(const Entry& entry) const;
 
-  std::vector<Entry> entries_;
-  uint64_t clock_ = 0;  // counts uses
+  const StateShape* shape_;
+  std::vector<Entry> entries_;  // never grows: entries point to each other
+  uint64_t clock_ = 0;          // counts searches
 };
 
 }  // namespace hearth

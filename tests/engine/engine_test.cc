@@ -22,6 +22,7 @@ struct Answer : GenerationObserver {
     tokens.push_back(token);
     return static_cast<int64_t>(tokens.size()) < stop_after;
   }
+  bool behind() const noexcept override { return resting; }
   int32_t forced_token() noexcept override {
     return tokens.size() < forced.size() ? forced[tokens.size()] : -1;
   }
@@ -35,6 +36,7 @@ struct Answer : GenerationObserver {
   std::vector<int32_t> tokens;
   std::vector<int32_t> forced;
   int64_t stop_after = 1000;
+  bool resting = false;
   bool finished = false;
   FinishReason reason{};
   GenerationUsage usage;
@@ -230,7 +232,7 @@ TEST_F(EngineTest, ARequestThatCannotRunIsRefused) {
                    .observer = &answer});
   };
   EXPECT_THROW(submit({}, 1, 0), UsageError);
-  EXPECT_THROW(submit({1}, 0, 0), UsageError);
+  EXPECT_THROW(submit({1}, -1, 0), UsageError);
   EXPECT_THROW(submit({1}, 128, 0), UsageError);
   EXPECT_THROW(submit({1}, int64_t{1} << 62, 0), UsageError);
   EXPECT_THROW(submit({1 << 20}, 1, 0), UsageError);
@@ -238,6 +240,104 @@ TEST_F(EngineTest, ARequestThatCannotRunIsRefused) {
   EXPECT_THROW(submit({1}, 1, -1), UsageError);
   EXPECT_FALSE(engine.step());
   engine.cancel(17);  // nobody's
+}
+
+TEST_F(EngineTest, WhoIsBehindRestsAlone) {
+  std::mt19937 random(8);
+  const auto prompt = random_tokens(random, 40);
+  Engine engine(model(), {.context_tokens = 512, .sequences = 2, .chunk_tokens = 16});
+  Answer slow;
+  Answer quick;
+  engine.submit({.prompt = prompt, .max_tokens = 20, .sampling = kGreedy, .observer = &slow});
+  engine.step();
+  slow.resting = true;  // within its prompt
+  engine.submit({.prompt = prompt, .max_tokens = 20, .sampling = kGreedy, .observer = &quick});
+  engine.run();
+  EXPECT_TRUE(quick.finished);
+  EXPECT_FALSE(slow.finished);
+  EXPECT_TRUE(slow.tokens.empty());
+  EXPECT_EQ(engine.running(), 1);
+  slow.resting = false;
+  while (slow.tokens.size() < 2) ASSERT_TRUE(engine.step());
+  slow.resting = true;  // within its answer
+  EXPECT_FALSE(engine.step());
+  slow.resting = false;
+  engine.run();
+  EXPECT_EQ(slow.tokens, quick.tokens);
+  EXPECT_EQ(slow.tokens, alone(prompt, 20));
+  expect_all_free(engine);
+}
+
+TEST_F(EngineTest, PrioritiesGoFirstThenClientsWithFewPlaces) {
+  Engine engine(model(), {.context_tokens = 512, .sequences = 2});
+  struct Case {
+    int64_t priority;
+    uint64_t client;
+  };
+  // Both places go to the first client; who is next when the second of them is free?
+  const std::vector<Case> cases = {{0, 1}, {0, 1}, {0, 1}, {0, 2}, {0, 2}, {-1, 3}, {5, 1}};
+  std::vector<Answer> answers(cases.size());
+  for (size_t i = 0; i < cases.size(); ++i) {
+    engine.submit({.prompt = {7, 8},
+                   .max_tokens = i == 0 ? 100 : 1,
+                   .sampling = kGreedy,
+                   .observer = &answers[i],
+                   .priority = cases[i].priority,
+                   .client = cases[i].client,
+                   .ends_at_end_token = false});
+    if (i == 1) {
+      EXPECT_TRUE(engine.step());
+    }
+  }
+  std::vector<size_t> order;
+  while (order.size() < cases.size() - 2) {
+    ASSERT_TRUE(engine.step());
+    for (size_t i = 2; i < answers.size(); ++i) {
+      const bool seen = std::find(order.begin(), order.end(), i) != order.end();
+      if (answers[i].finished && !seen) order.push_back(i);
+    }
+  }
+  EXPECT_EQ(order, (std::vector<size_t>{6, 3, 4, 2, 5}));
+  engine.run();
+  expect_all_free(engine);
+}
+
+TEST_F(EngineTest, TheEndTokenCanBeOneOfMany) {
+  Engine engine(model(), {.context_tokens = 256});
+  const int32_t end = model().config().eos_tokens.front();
+  Answer ended;
+  Answer goes_on;
+  ended.forced = goes_on.forced = {11, end, 12};
+  engine.submit({.prompt = {1, 2}, .max_tokens = 3, .sampling = kGreedy, .observer = &ended});
+  engine.submit({.prompt = {1, 2},
+                 .max_tokens = 3,
+                 .sampling = kGreedy,
+                 .observer = &goes_on,
+                 .ends_at_end_token = false});
+  engine.run();
+  EXPECT_EQ(ended.tokens, (std::vector<int32_t>{11}));
+  EXPECT_EQ(ended.reason, FinishReason::kEndToken);
+  EXPECT_EQ(goes_on.tokens, goes_on.forced);
+  EXPECT_EQ(goes_on.reason, FinishReason::kLength);
+}
+
+TEST_F(EngineTest, APromptAloneIsComputedAndKept) {
+  std::mt19937 random(9);
+  const auto prompt = random_tokens(random, 50);
+  Engine engine(model(), {.context_tokens = 256, .snapshots = 2, .chunk_tokens = 16});
+  Answer nothing;
+  engine.submit({.prompt = prompt, .max_tokens = 0, .sampling = kGreedy, .observer = &nothing});
+  engine.run();
+  EXPECT_EQ(nothing.reason, FinishReason::kLength);
+  EXPECT_TRUE(nothing.tokens.empty());
+  auto next = prompt;
+  next.push_back(3);
+  Answer answer;
+  engine.submit({.prompt = next, .max_tokens = 4, .sampling = kGreedy, .observer = &answer});
+  engine.run();
+  EXPECT_EQ(answer.usage.cached_tokens, 50);
+  EXPECT_EQ(answer.tokens, alone(next, 4));
+  expect_all_free(engine);
 }
 
 TEST_F(EngineTest, AQueuedRequestCanBeCancelled) {

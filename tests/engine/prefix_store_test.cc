@@ -5,6 +5,8 @@
 #include <numeric>
 #include <vector>
 
+#include "engine/keep_points.h"
+
 namespace hearth {
 namespace {
 
@@ -66,6 +68,39 @@ TEST_F(PrefixStoreTest, SaysWhereAPromptParts) {
   const auto match = store.find(tokens);
   EXPECT_EQ(match.snapshot, nullptr);
   EXPECT_EQ(match.known_tokens, 40);
+  EXPECT_EQ(match.other_token, 40);
+  // Nothing was there where a prompt only goes on.
+  EXPECT_EQ(store.find(count_to(150)).other_token, -1);
+}
+
+TEST_F(PrefixStoreTest, WhoLosesItsParentSavesMore) {
+  PrefixStore store(kShape, pool_, 3);
+  store.keep(count_to(400), state(400, 1));
+  store.keep(count_to(200), state(200, 2));  // enters between it and the start
+  store.keep(std::vector<int32_t>(300, 7), state(300, 3));
+  // Of 200 tokens each, those at the start are the cheapest; 300 are more than both.
+  EXPECT_TRUE(store.drop());
+  EXPECT_EQ(store.find(count_to(401)).snapshot->length(), 400);
+  EXPECT_EQ(store.find(count_to(201)).snapshot, nullptr);
+  // Now the longest saves all of its 400.
+  EXPECT_TRUE(store.drop());
+  EXPECT_EQ(store.find(std::vector<int32_t>(301, 7)).snapshot, nullptr);
+  EXPECT_EQ(store.find(count_to(401)).snapshot->length(), 400);
+}
+
+TEST(KeepPoints, AreTheFirstAndTheLastMessageEnd) {
+  const std::vector<int64_t> ends = {100, 150, 160, 900};
+  EXPECT_EQ(keep_points(1000, ends), (std::vector<int64_t>{100, 900}));
+  EXPECT_EQ(keep_points(900, ends), (std::vector<int64_t>{100}));
+  EXPECT_EQ(keep_points(30, std::vector<int64_t>{10, 20}), (std::vector<int64_t>{20}));
+  EXPECT_TRUE(keep_points(1, {}).empty());
+}
+
+TEST(KeepPoints, ComeOncePerStride) {
+  const std::vector<int64_t> ends = {70, 90, 110, 450, 480};
+  EXPECT_EQ(keep_points(500, ends, 100), (std::vector<int64_t>{70, 90, 110, 300, 400, 480}));
+  EXPECT_EQ(keep_points(301, {}, 100), (std::vector<int64_t>{100, 200, 300}));
+  EXPECT_EQ(keep_points(300, {}, 100), (std::vector<int64_t>{100, 200}));
 }
 
 TEST_F(PrefixStoreTest, KeepsAPathOnce) {
