@@ -10,7 +10,10 @@ namespace hearth {
 AnswerChoice::AnswerChoice(AnswerRun& run, int64_t index)
     : run_(run),
       index_(index),
-      output_(run.format->tokenizer(), run.request, run.prompt.starts_in_thinking) {}
+      output_(run.format->tokenizer(), run.request, run.prompt.starts_in_thinking) {
+  if (!run.matcher) return;
+  constraint_.emplace(run.matcher->fork(), *run.constraint_tokens, run.prompt.starts_in_thinking);
+}
 
 GenerationRequest AnswerChoice::generation() {
   const AnswerRequest& asked = run_.request;
@@ -20,7 +23,7 @@ GenerationRequest AnswerChoice::generation() {
       .max_tokens = run_.max_tokens,
       .sampling = asked.sampling,
       .observer = this,
-      .constraint = output_.constraint(),
+      .constraint = constraint_ ? &*constraint_ : nullptr,
       .priority = asked.priority,
       .client = asked.client.empty() ? 0 : std::hash<std::string>()(asked.client),
       .ends_at_end_token = asked.ends_at_end_token,
@@ -74,8 +77,8 @@ void AnswerChoice::on_logits(int32_t token, std::span<const float> logits) noexc
   next_logprobs_ = logprobs(token, logits);
 }
 
-void AnswerChoice::tell(std::vector<PlainOutput::Event> events) {
-  for (PlainOutput::Event& event : events) {
+void AnswerChoice::tell(std::vector<AnswerOutput::Event> events) {
+  for (AnswerOutput::Event& event : events) {
     if (const auto* end = std::get_if<ChoiceFinished>(&event)) {
       run_.done.thinking_tokens += end->thinking_tokens;
     }

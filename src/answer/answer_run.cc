@@ -5,7 +5,7 @@
 
 namespace hearth {
 
-void AnswerRun::tell(int64_t choice, PlainOutput::Event event) {
+void AnswerRun::tell(int64_t choice, AnswerOutput::Event event) {
   if (!cancelled) sink->take({choice, std::move(event)});
 }
 

@@ -7,11 +7,12 @@
 #include <optional>
 #include <vector>
 
+#include "answer/answer_constraint.h"
 #include "answer/answer_event.h"
+#include "answer/answer_output.h"
 #include "answer/answer_request.h"
 #include "answer/answer_service.h"
 #include "answer/chat_format.h"
-#include "answer/plain_output.h"
 #include "engine/generation.h"
 
 namespace hearth {
@@ -40,11 +41,12 @@ class AnswerChoice : public GenerationObserver {
  private:
   PlaceLogprobs logprobs(int32_t token, std::span<const float> logits) const;
   PlaceLogprobs first_logprobs() const;
-  void tell(std::vector<PlainOutput::Event> events);
+  void tell(std::vector<AnswerOutput::Event> events);
 
   AnswerRun& run_;
   int64_t index_;
-  PlainOutput output_;
+  AnswerOutput output_;
+  std::optional<AnswerConstraint> constraint_;
   std::vector<int32_t> tokens_;
   std::vector<PlaceLogprobs> prompt_logprobs_;
   std::optional<PlaceLogprobs> next_logprobs_;  // of the token that comes now
@@ -64,6 +66,11 @@ class AnswerRun {
   /// Makes the choices. `room` is what the context leaves for each answer.
   void prepare(ChatFormat& chat_format, ChatPrompt made, std::vector<int64_t> keep_at,
                int64_t room);
+  /// Before prepare(): what each choice is kept to.
+  void constrain(TokenMatcher grammar, const ConstraintTokens& tokens) {
+    matcher.emplace(std::move(grammar));
+    constraint_tokens = &tokens;
+  }
 
   /// It waits no longer: it was started, or it has ended.
   void leave_queue() {
@@ -71,7 +78,7 @@ class AnswerRun {
   }
 
   /// Nothing, once it was cancelled.
-  void tell(int64_t choice, PlainOutput::Event event);
+  void tell(int64_t choice, AnswerOutput::Event event);
 
   bool ended() const { return finished == static_cast<int64_t>(choices.size()); }
   void choice_finished(int64_t choice, const GenerationUsage& cost);
@@ -85,6 +92,8 @@ class AnswerRun {
   ChatFormat* format = nullptr;
   ChatPrompt prompt;
   std::vector<int64_t> boundaries;
+  std::optional<TokenMatcher> matcher;  // each choice forks it; none: answers are free
+  const ConstraintTokens* constraint_tokens = nullptr;  // of it
   int64_t max_tokens = 0;
   std::vector<std::unique_ptr<AnswerChoice>> choices;
   size_t submitted = 0;       // choices, the first ones

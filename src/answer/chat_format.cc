@@ -51,6 +51,14 @@ const ChatTemplate& ChatFormat::chat_template() {
   return *template_;
 }
 
+CallForm ChatFormat::call_form() {
+  try {
+    return hearth::call_form(chat_template());
+  } catch (const LoadError&) {
+    return CallForm::kNone;
+  }
+}
+
 std::string ChatFormat::text_of(const ChatInput& input, const Json& messages, bool opens_turn) {
   const std::string json = messages.dump(-1, ' ', false, Json::error_handler_t::replace);
   return chat_template().render(

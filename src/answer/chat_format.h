@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "answer/answer_request.h"
+#include "answer/tool_grammar.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -50,6 +51,8 @@ class ChatFormat {
   ChatPrompt raw_prompt(const std::vector<int32_t>& tokens) const;
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
+  /// How the template has the model write tool calls; none without a template.
+  CallForm call_form();
 
  private:
   struct Said {

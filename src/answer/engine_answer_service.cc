@@ -37,10 +37,6 @@ void check_request(const AnswerRequest& request, int64_t vocab_size) {
   if (request.max_tokens && *request.max_tokens < 0) {
     refuse("max_tokens must not be negative.", "max_tokens");
   }
-  if (request.format.kind != AnswerFormat::Kind::kText) {
-    throw ApiError(ApiError::Kind::kNotImplemented, "answers of a given format are not there yet.",
-                   "response_format");
-  }
   try {
     check_sampling(request.sampling, vocab_size);
   } catch (const UsageError& error) {
@@ -58,7 +54,8 @@ EngineAnswerService::EngineAnswerService(Engine& engine, const ModelConfig& conf
       options_(std::move(options)),
       context_tokens_(options_.context_tokens > 0
                           ? std::min(options_.context_tokens, engine.most_tokens())
-                          : engine.most_tokens()) {
+                          : engine.most_tokens()),
+      constraints_(format.tokenizer(), config.eos_tokens, config.vocab_size, format.call_form()) {
   publish();
   preparation_ = std::thread([this] { prepare_runs(); });
 }
@@ -195,6 +192,8 @@ void EngineAnswerService::prepare_run(AnswerRun& run) {
                    fmt::format("prompt is too long: {} tokens > {} maximum", tokens, most),
                    std::holds_alternative<ChatInput>(request.input) ? "messages" : "prompt");
   }
+  std::optional<TokenMatcher> matcher = constraints_.compile(request);
+  if (matcher) run.constrain(std::move(*matcher), constraints_.tokens());
   const bool chat = std::holds_alternative<ChatInput>(request.input);
   std::vector<int64_t> boundaries = boundaries_of(prompt, chat, request.choices);
   run.prepare(format_, std::move(prompt), std::move(boundaries), context_tokens_ - tokens);

@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "answer/answer_constraint.h"
 #include "answer/answer_run.h"
 #include "answer/answer_service.h"
 #include "answer/chat_format.h"
@@ -103,8 +104,9 @@ class EngineAnswerService : public AnswerService {
   ServiceStatus totals_;  // slots and counts, before they are published
   bool had_token_ = false;
 
-  SequenceBreakers breakers_;  // of the preparation
-  std::thread preparation_;    // the last: it uses all of the above
+  SequenceBreakers breakers_;  // of the preparation, like the next
+  ConstraintCompiler constraints_;
+  std::thread preparation_;  // the last: it uses all of the above
 };
 
 }  // namespace hearth
