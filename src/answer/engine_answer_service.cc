@@ -55,7 +55,8 @@ EngineAnswerService::EngineAnswerService(Engine& engine, const ModelConfig& conf
       context_tokens_(options_.context_tokens > 0
                           ? std::min(options_.context_tokens, engine.most_tokens())
                           : engine.most_tokens()),
-      constraints_(format.tokenizer(), config.eos_tokens, config.vocab_size, format.call_form()) {
+      constraints_(format.tokenizer(), {config.eos_tokens.begin(), config.eos_tokens.end()},
+                   config.vocab_size, format.call_form()) {
   publish();
   preparation_ = std::thread([this] { prepare_runs(); });
 }
