@@ -58,6 +58,11 @@ std::vector<Route> routes() {
          e->begin_stream({200, "text/plain", "half", {}});
          throw std::runtime_error("in the middle");
        }},
+      {"GET", "/twice",
+       [](const ExchangePtr& e) {
+         say(e, "first");
+         say(e, "second");
+       }},
       {"GET", "/later",
        [](const ExchangePtr& e) {
          std::thread([e] { e->post([e] { say(e, "at last"); }); }).detach();
@@ -243,6 +248,7 @@ TEST(HttpServer, SurvivesHandlersThatThrow) {
   EXPECT_EQ(full.status, 429);
   EXPECT_EQ(full.header("Retry-After"), "1");
   EXPECT_EQ(client.request(get("/health")).status, 200);
+  EXPECT_EQ(client.request(get("/twice")).body, "first");
   const Reply half = client.request(get("/breaks"));
   EXPECT_EQ(half.status, 200);
   EXPECT_FALSE(half.complete) << "the client can tell that something is missing";
@@ -279,6 +285,7 @@ TEST(HttpServer, WantsOneOfItsKeys) {
   EXPECT_EQ(status("Authorization: Bearer first\r\n"), 200);
   EXPECT_EQ(status("authorization: bearer  second\r\n"), 200);
   EXPECT_EQ(status("x-api-key: second\r\n"), 200);
+  EXPECT_EQ(status("x-api-key: first\r\nAuthorization: Bearer of-another-server\r\n"), 200);
   EXPECT_EQ(status("x-api-key: third\r\n"), 401);
   EXPECT_EQ(status("Authorization: Basic first\r\n"), 401);
   EXPECT_EQ(status("Authorization: Bearer \r\n"), 401);

@@ -362,7 +362,7 @@ void Connection::release_exchange(bool complete) {
       record.seconds = seconds_between(begun_, now);
       server_.log->access(record);
     }
-    exchange->detach(complete);
+    exchange->detach();
   }
   server_.body_bytes -= std::exchange(counted_bytes_, 0);
 }

@@ -80,17 +80,19 @@ std::optional<HttpProblem> Gatekeeper::check_caller(const HttpRequest& request) 
 
 std::optional<HttpProblem> Gatekeeper::check_key(const HttpRequest& request) const {
   if (keys_.empty()) return std::nullopt;
-  const std::string_view bearer = request.header("Authorization");
-  std::string_view key = request.header("x-api-key");
-  if (lower(bearer.substr(0, 7)) == "bearer ") {
-    key = bearer.substr(7);
-    key.remove_prefix(std::min(key.find_first_not_of(' '), key.size()));
+  const std::string_view header = request.header("Authorization");
+  std::string_view bearer;
+  if (lower(header.substr(0, 7)) == "bearer ") {
+    bearer = header.substr(7);
+    bearer.remove_prefix(std::min(bearer.find_first_not_of(' '), bearer.size()));
   }
-  if (!key.empty() && keys_.contains(key)) return std::nullopt;
+  const std::string_view key = request.header("x-api-key");  // some clients send both
+  if (keys_.contains(bearer) || keys_.contains(key)) return std::nullopt;
   const std::string message =
-      key.empty() ? "There is no API key. Send one as 'Authorization: Bearer KEY' or 'x-api-key: "
-                    "KEY'."
-                  : "The API key is not one of this server's.";
+      bearer.empty() && key.empty()
+          ? "There is no API key. Send one as 'Authorization: Bearer KEY' or 'x-api-key: "
+            "KEY'."
+          : "The API key is not one of this server's.";
   return HttpProblem{401, "invalid_api_key", message, {{"WWW-Authenticate", "Bearer"}}};
 }
 

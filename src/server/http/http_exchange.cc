@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <stdexcept>
 #include <utility>
 
 #include "base/check.h"
@@ -30,9 +31,14 @@ std::string HttpExchange::head(const HttpResponse& response, std::optional<size_
   return response_head(response, {length, chunked_, form_.keep_alive, request_.id, form_.headers});
 }
 
+/// Not a CHECK: who failed has been answered with a 500, and may hear from its other half later.
+void HttpExchange::check_first() const {
+  if (begun_) throw std::logic_error("a second answer to one request");
+}
+
 void HttpExchange::respond(HttpResponse response) {
-  CHECK(!begun_);
   if (line_ == nullptr) return;
+  check_first();
   begun_ = ended_ = true;
   std::string bytes = head(response, response.body.size());
   if (has_body_) bytes += response.body;
@@ -41,8 +47,8 @@ void HttpExchange::respond(HttpResponse response) {
 }
 
 void HttpExchange::begin_stream(HttpResponse response) {
-  CHECK(!begun_);
   if (line_ == nullptr) return;
+  check_first();
   begun_ = true;
   events_ = response.content_type.starts_with(kSseType);
   last_write_ = Clock::now();
@@ -55,8 +61,8 @@ void HttpExchange::begin_stream(HttpResponse response) {
 }
 
 void HttpExchange::write(std::string piece) {
-  CHECK(begun_);
   if (line_ == nullptr || ended_ || piece.empty()) return;
+  CHECK(begun_);
   between_events_ = piece.ends_with("\n\n");
   last_write_ = Clock::now();
   send_piece(piece);
@@ -73,8 +79,8 @@ void HttpExchange::send_piece(const std::string& piece) {
 }
 
 void HttpExchange::end() {
-  CHECK(begun_);
   if (line_ == nullptr || ended_) return;
+  CHECK(begun_);
   ended_ = true;
   if (chunked_) line_->send("0\r\n\r\n");
   line_->answer_ended();
@@ -118,13 +124,13 @@ void HttpExchange::probe() {
   }
 }
 
-void HttpExchange::detach(bool complete) {
+void HttpExchange::detach() {
   AnswerLine* line = std::exchange(line_, nullptr);
   if (line == nullptr) return;
   const auto gone = std::exchange(gone_, nullptr);
   drained_ = nullptr;
   request_.body = {};  // others may hold the exchange for long
-  if ((!complete || cut_short_) && gone) line->guard(gone);
+  if ((!ended_ || cut_short_) && gone) line->guard(gone);
 }
 
 }  // namespace hearth

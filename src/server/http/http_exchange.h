@@ -64,10 +64,11 @@ class HttpExchange : public Exchange {
   /// Sends something that no client minds, where there is such a thing: one that has closed its
   /// end entirely answers with a reset.
   void probe();
-  /// The connection is done with this exchange. Calls on_gone() when the answer was not complete.
-  void detach(bool complete);
+  /// The connection is done with this exchange. Calls on_gone() when the answer had not ended.
+  void detach();
 
  private:
+  void check_first() const;
   std::string head(const HttpResponse& response, std::optional<size_t> length);
   void send_piece(const std::string& piece);
   bool takes_comments() const;
