@@ -189,6 +189,7 @@ TEST_F(Messages, ReasoningIsShownToWhoAsksForIt) {
   EXPECT_EQ(whole(script, body)["content"][0]["thinking"], "secret");
   body.erase("thinking");
   EXPECT_EQ(whole(script, body)["content"].dump(), R"([{"type":"text","text":"ok"}])");
+  EXPECT_EQ(service_.requests.back().thinking_budget, 50);  // of max_tokens 100
   EXPECT_EQ(rebuilt(stream(script, body))["content"].dump(), R"([{"type":"text","text":"ok"}])");
 }
 
@@ -263,14 +264,17 @@ TEST_F(Messages, CountTokens) {
   body.erase("max_tokens");
   const Route route = count_tokens_route(service_, settings_);
   EXPECT_EQ(route.path, "/v1/messages/count_tokens");
-  auto exchange = testing::post(route, body.dump());
-  ASSERT_TRUE(exchange->response);
-  EXPECT_EQ(exchange->response->body, R"({"input_tokens":3})");
+  const auto ask = [&] {
+    const auto exchange =
+        std::make_shared<testing::PatientExchange>(testing::post_request(route.path, body.dump()));
+    route.handle(exchange);
+    exchange->wait();
+    return *exchange->response;
+  };
+  EXPECT_EQ(ask().body, R"({"input_tokens":3})");
   service_.prepare_error = ApiError(ApiError::Kind::kInvalid, "no template");
-  exchange = testing::post(route, body.dump());
-  ASSERT_TRUE(exchange->response);
-  EXPECT_EQ(exchange->response->status, 400);
-  EXPECT_EQ(Json::parse(exchange->response->body)["error"]["message"], "no template");
+  EXPECT_EQ(ask().status, 400);
+  EXPECT_EQ(Json::parse(ask().body)["error"]["message"], "no template");
 }
 
 TEST(MessagesRequest, BlocksBecomeMessages) {

@@ -4,9 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <fstream>
-#include <mutex>
 #include <set>
 
 #include "server/dialect/json_fields.h"
@@ -16,28 +14,8 @@
 namespace hearth {
 namespace {
 
-using testing::FakeExchange;
 using testing::FakeService;
-
-/// Waits for an answer from the background.
-class PatientExchange : public FakeExchange {
- public:
-  using FakeExchange::FakeExchange;
-
-  void post(std::function<void()> task) override {
-    const std::lock_guard lock(mutex_);
-    task();
-    wakes_.notify_one();
-  }
-  void wait() {
-    std::unique_lock lock(mutex_);
-    wakes_.wait(lock, [this] { return response.has_value(); });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable wakes_;
-};
+using testing::PatientExchange;
 
 class BusyService : public FakeService {
  public:

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/dialect/answer_stream.h"
+#include "server/dialect/background.h"
 #include "server/dialect/openai_error.h"
 #include "server/routes/messages_answer.h"
 #include "server/routes/messages_request.h"
@@ -81,15 +82,22 @@ Route messages_route(AnswerService& service, const ApiSettings& settings) {
               })};
 }
 
-Route count_tokens_route(AnswerService& service, const ApiSettings&) {
+Route count_tokens_route(AnswerService& service, const ApiSettings& settings) {
   return {.method = "POST",
           .path = "/v1/messages/count_tokens",
-          .handle = with_anthropic_errors([&service](const std::shared_ptr<Exchange>& exchange) {
-            const Json body = parse_json(exchange->request().body);
-            const MessagesRequest request = messages_request(body, service.default_sampling());
-            const size_t tokens = service.prepare(request.answer).tokens.size();
-            exchange->respond({.body = to_text({{"input_tokens", tokens}})});
-          })};
+          .handle = with_anthropic_errors(
+              [&service, settings](const std::shared_ptr<Exchange>& exchange) {
+                const Json body = parse_json(exchange->request().body);
+                MessagesRequest request = messages_request(body, service.default_sampling());
+                const auto count = [&service, answer = std::move(request.answer)] {
+                  const size_t tokens = service.prepare(answer).tokens.size();
+                  return HttpResponse{.body = to_text({{"input_tokens", tokens}})};
+                };
+                const auto refuse = [id = exchange->request().id](const ApiError& error) {
+                  return anthropic_refusal(error, id);
+                };
+                respond_later(*settings.background, exchange, count, refuse);
+              })};
 }
 
 }  // namespace hearth

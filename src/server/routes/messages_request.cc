@@ -168,7 +168,11 @@ ToolChoice tool_choice_of(const JsonFields& body, const ChatInput& chat) {
 
 void apply_thinking(const JsonFields& body, MessagesRequest& request) {
   const auto thinking = body.object("thinking");
-  if (!thinking) return;
+  if (!thinking) {
+    // Whoever does not know of reasoning expects an answer within max_tokens.
+    if (request.answer.max_tokens) request.answer.thinking_budget = *request.answer.max_tokens / 2;
+    return;
+  }
   const std::string type = thinking->required_text("type");
   if (type == "disabled") return enable_thinking(false, request.answer);
   if (type != "enabled" && type != "adaptive") {

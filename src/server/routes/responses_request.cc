@@ -23,7 +23,7 @@ bool is_text_part(const std::string& type) {
 }
 
 /// A text, or the texts of an array of parts; empty when absent.
-std::string content_text(const JsonFields& item, const char* key, bool from_tool = false) {
+std::string content_text(const JsonFields& item, const char* key, bool from_tool) {
   const Json* const content = item.find(key);
   if (!content) return "";
   if (!content->is_array()) return *item.text(key);
@@ -46,7 +46,7 @@ std::string content_text(const JsonFields& item, const char* key, bool from_tool
 void add_message(const JsonFields& item, Conversation& conversation) {
   const std::string role = item.required_text("role");
   if (!item.has("content")) item.fail("content", "is missing; it must be a string or an array");
-  const std::string text = content_text(item, "content");
+  const std::string text = content_text(item, "content", false);
   if (role == "system" || role == "developer") {
     conversation.instruct(text);
   } else if (role == "user") {
@@ -60,7 +60,7 @@ void add_message(const JsonFields& item, Conversation& conversation) {
 }
 
 void add_reasoning(const JsonFields& item, Conversation& conversation) {
-  std::string text = content_text(item, "content");
+  std::string text = content_text(item, "content", false);
   if (text.empty()) {
     text = carried_reasoning(item.text("encrypted_content").value_or("")).value_or("");
   }

@@ -53,14 +53,29 @@ void FakeExchange::begin_stream(HttpResponse given) {
   head = std::move(given);
 }
 
+void PatientExchange::post(std::function<void()> task) {
+  const std::lock_guard lock(mutex_);
+  task();
+  wakes_.notify_one();
+}
+
+void PatientExchange::wait() {
+  std::unique_lock lock(mutex_);
+  wakes_.wait(lock, [this] { return response.has_value(); });
+}
+
+HttpRequest post_request(const std::string& path, const std::string& body) {
+  return {.method = "POST",
+          .path = path,
+          .query = "beta=true",
+          .headers = {},
+          .body = body,
+          .id = "req_1",
+          .client = "127.0.0.1"};
+}
+
 std::shared_ptr<FakeExchange> post(const Route& route, const std::string& body) {
-  const auto exchange = std::make_shared<FakeExchange>(HttpRequest{.method = "POST",
-                                                                   .path = route.path,
-                                                                   .query = "beta=true",
-                                                                   .headers = {},
-                                                                   .body = body,
-                                                                   .id = "req_1",
-                                                                   .client = "127.0.0.1"});
+  const auto exchange = std::make_shared<FakeExchange>(post_request(route.path, body));
   route.handle(exchange);
   return exchange;
 }

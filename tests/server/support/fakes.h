@@ -1,7 +1,9 @@
 // An answer service that says what it is told to, and an exchange that remembers what it was given.
 #pragma once
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -70,6 +72,22 @@ class FakeExchange : public Exchange {
  private:
   HttpRequest request_;
 };
+
+/// Waits for an answer that comes from another thread.
+class PatientExchange : public FakeExchange {
+ public:
+  using FakeExchange::FakeExchange;
+
+  void post(std::function<void()> task) override;
+  void wait();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable wakes_;
+};
+
+/// A POST of a body to a path.
+HttpRequest post_request(const std::string& path, const std::string& body);
 
 /// What becomes of a POST to a route.
 std::shared_ptr<FakeExchange> post(const Route& route, const std::string& body);
