@@ -1,6 +1,7 @@
 #include "app/generate_batch.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -14,7 +15,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "console/interrupts.h"
-#include "os/terminal.h"
+#include "console/style.h"
 
 namespace hearth {
 namespace {
@@ -211,7 +212,7 @@ class BatchRun {
     const int64_t done = output_.written() - output_.first();
     const int64_t all = static_cast<int64_t>(tasks_.size());
     const int64_t tenth = all > 0 ? 10 * done / all : 10;
-    const bool terminal = stderr_is_terminal();
+    const bool terminal = is_terminal(STDERR_FILENO);
     if (!terminal && tenth == shown_tenth_) return;
     if (terminal && !last && clock_.seconds() < next_show_) return;
     next_show_ = clock_.seconds() + 0.2;

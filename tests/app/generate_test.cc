@@ -232,7 +232,7 @@ TEST(Eval, ReadsTokensAndTextAlike) {
       perplexity({"eval", "-m", kModel, "--text", (folder.path() / "text").string(), "--json"});
   testing::write_file(folder.path() / "ids", text["tokens"].dump());
   const auto ids =
-      perplexity({"eval", "-m", kModel, "--tokens", (folder.path() / "ids").string(), "--json"});
+      perplexity({"eval", "-m", kModel, "--ids", (folder.path() / "ids").string(), "--json"});
   EXPECT_EQ(text["log_probabilities"], ids["log_probabilities"]);
   EXPECT_EQ(text["log_probabilities"].size() + 1, text["tokens"].size());
 }
@@ -241,11 +241,11 @@ TEST(Eval, WrongUsageExitsWithCode2) {
   const TempFolder folder;
   const std::string ids = (folder.path() / "ids").string();
   testing::write_file(ids, "1 2 9999999");
-  EXPECT_EQ(run({"eval", "-m", kModel, "--tokens", ids}).exit_code, 2);
+  EXPECT_EQ(run({"eval", "-m", kModel, "--ids", ids}).exit_code, 2);
   testing::write_file(ids, "");
-  EXPECT_EQ(run({"eval", "-m", kModel, "--tokens", ids}).exit_code, 2);
+  EXPECT_EQ(run({"eval", "-m", kModel, "--ids", ids}).exit_code, 2);
   EXPECT_EQ(run({"eval", "-m", kModel}).exit_code, 2);
-  EXPECT_EQ(run({"eval", "-m", kModel, "--tokens", "/nowhere/ids"}).exit_code, 2);
+  EXPECT_EQ(run({"eval", "-m", kModel, "--ids", "/nowhere/ids"}).exit_code, 2);
 }
 
 }  // namespace
