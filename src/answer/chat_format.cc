@@ -6,15 +6,19 @@
 
 namespace hearth {
 
-ChatPrompt ChatFormat::prompt(const nlohmann::ordered_json& messages) {
+ChatPrompt ChatFormat::prompt(const nlohmann::ordered_json& messages,
+                              const nlohmann::ordered_json& tools) {
   if (!template_) template_.emplace(folder_);
-  const std::string json =
-      messages.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  const auto text_of = [](const nlohmann::ordered_json& value) {
+    return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  };
+  const std::string json = text_of(messages);
+  const std::string tools_json = tools.empty() ? "" : text_of(tools);
   ChatPrompt prompt;
-  prompt.text = template_->render(json, "", {});
+  prompt.text = template_->render(json, tools_json, {});
   prompt.tokens = encode(prompt.text);
-  const std::vector<int32_t> without_turn =
-      encode(template_->render(json, "", {.add_generation_prompt = false, .extra_json = ""}));
+  const std::vector<int32_t> without_turn = encode(
+      template_->render(json, tools_json, {.add_generation_prompt = false, .extra_json = ""}));
   const auto [end, _] = std::mismatch(without_turn.begin(), without_turn.end(),
                                       prompt.tokens.begin(), prompt.tokens.end());
   prompt.messages_end = end - without_turn.begin();

@@ -31,8 +31,10 @@ class ChatFormat {
   explicit ChatFormat(const std::filesystem::path& folder) : folder_(folder), tokenizer_(folder) {}
 
   /// `messages` is an array of objects as the template wants them: role, content,
-  /// reasoning_content. Throws TemplateError, and LoadError when there is no template.
-  ChatPrompt prompt(const nlohmann::ordered_json& messages);
+  /// reasoning_content; `tools` one of the functions that the model may call, or null. Throws
+  /// TemplateError, and LoadError when there is no template.
+  ChatPrompt prompt(const nlohmann::ordered_json& messages,
+                    const nlohmann::ordered_json& tools = {});
 
   /// Remembers the tokens that a model chose for its answer. A later prompt that repeats it gets
   /// the same tokens again, though its text alone could be cut into others: what is known of them
