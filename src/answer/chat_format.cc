@@ -66,8 +66,8 @@ std::string ChatFormat::text_of(const ChatInput& input, const Json& messages, bo
       {.add_generation_prompt = opens_turn, .extra_json = dumped(input.template_arguments)});
 }
 
-ChatPrompt ChatFormat::prompt(const Json& messages) {
-  return prompt(ChatInput{.messages = messages});
+ChatPrompt ChatFormat::prompt(const Json& messages, const Json& tools) {
+  return prompt(ChatInput{.messages = messages, .tools = tools});
 }
 
 ChatPrompt ChatFormat::prompt(const ChatInput& input) {

@@ -35,10 +35,12 @@ class ChatFormat {
   explicit ChatFormat(const std::filesystem::path& folder) : folder_(folder), tokenizer_(folder) {}
 
   /// `messages` is an array of objects as the template wants them: role, content,
-  /// reasoning_content. Throws TemplateError, and LoadError when there is no template.
-  ChatPrompt prompt(const nlohmann::ordered_json& messages);
-  /// The same with tools, more variables, and an answer that goes on. Throws UsageError, too, when
-  /// there is nothing to go on with.
+  /// reasoning_content; `tools` one of the functions that the model may call. Throws TemplateError,
+  /// and LoadError when there is no template.
+  ChatPrompt prompt(const nlohmann::ordered_json& messages,
+                    const nlohmann::ordered_json& tools = nlohmann::ordered_json::array());
+  /// The same with more variables, and an answer that goes on. Throws UsageError, too, when there is
+  /// nothing to go on with.
   ChatPrompt prompt(const ChatInput& input);
 
   /// Remembers the tokens that a model chose for its answer. A later prompt that repeats it gets

@@ -4,7 +4,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +15,7 @@
 #include "app/model_flags.h"
 #include "app/predict_sample.h"
 #include "base/error.h"
+#include "hub/resolve_model.h"
 #include "os/file_system.h"
 #include "os/process_info.h"
 
@@ -81,11 +81,6 @@ RunNeeds needs_of(const BenchOptions& options, int64_t chunk_tokens) {
   }
   needs.logit_rows = needs.sequences;
   return needs;
-}
-
-std::string model_name(const std::string& folder) {
-  const std::filesystem::path path = std::filesystem::path(folder).lexically_normal();
-  return (path.has_filename() ? path.filename() : path.parent_path().filename()).string();
 }
 
 /// A slice of the model beside it, in pages as the model's.

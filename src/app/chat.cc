@@ -1,5 +1,6 @@
 // hearth chat: a conversation at the terminal.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -16,8 +17,8 @@
 #include "base/error.h"
 #include "console/history_file.h"
 #include "console/line_editor.h"
+#include "hub/resolve_model.h"
 #include "os/memory_info.h"
-#include "os/terminal.h"
 
 namespace hearth {
 namespace {
@@ -39,10 +40,6 @@ std::string_view environment(const char* name) {
   return value ? value : "";
 }
 
-TerminalEnvironment terminal_environment() {
-  return {environment("TERM"), environment("NO_COLOR"), environment("CLICOLOR_FORCE")};
-}
-
 /// As many tokens as were asked for, else what a conversation of hours takes, within the model.
 int64_t context_of(const ChatOptions& options, const ModelConfig& config) {
   constexpr int64_t kUsual = 32768;
@@ -59,11 +56,11 @@ class Chat {
   Chat(ChatOptions& options, TextEngine& text)
       : options_(options),
         text_(text),
-        error_style_(
-            wants_colour(options.globals.color, stderr_is_terminal(), terminal_environment())),
+        error_style_(wants_colour(options.globals.color, is_terminal(STDERR_FILENO),
+                                  terminal_environment())),
         view_(make_view(options)),
         state_{.text = text, .flags = options.generation, .view = view_},
-        interrupts_(1) {
+        interrupts_(STDOUT_FILENO) {
     state_.conversation.system = options.generation.system;
     if (!options.load.empty()) {
       state_.conversation = Conversation::load(options.load);
@@ -72,9 +69,10 @@ class Chat {
   }
 
   void run() {
-    const bool person = stdin_is_terminal() && is_terminal(1);
+    const bool person = is_terminal(STDIN_FILENO) && is_terminal(STDOUT_FILENO);
     if (person && !options_.globals.quiet) {
-      say(fmt::format("{}. /help lists the commands.", chat_model_name(options_.generation)));
+      say(fmt::format("{}. /help lists the commands.",
+                      model_name(options_.generation.model.folder)));
     }
     LineEditor editor({.prompt = ">>> ",
                        .style = view_.style,
@@ -95,7 +93,7 @@ class Chat {
 
  private:
   static ChatView make_view(const ChatOptions& options) {
-    const bool terminal = is_terminal(1);
+    const bool terminal = is_terminal(STDOUT_FILENO);
     const TerminalEnvironment variables = terminal_environment();
     return {.thinking = thinking_view(options.thinking),
             .mode = view_mode(terminal, can_redraw(terminal, variables), options.plain),

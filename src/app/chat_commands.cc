@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "base/error.h"
+#include "hub/resolve_model.h"
 
 namespace hearth {
 namespace {
@@ -110,7 +110,7 @@ std::string system(ChatState& state, const std::string& argument) {
 }
 
 std::string save(ChatState& state, const std::string& argument) {
-  state.conversation.save(required(argument, "the file"), chat_model_name(state.flags));
+  state.conversation.save(required(argument, "the file"), model_name(state.flags.model.folder));
   return fmt::format("Saved {} messages in {}.", state.conversation.messages.size(), argument);
 }
 
@@ -121,7 +121,7 @@ std::string load(ChatState& state, const std::string& argument) {
 
 std::string export_page(ChatState& state, const std::string& argument) {
   write_file(required(argument, "the file"),
-             state.conversation.markdown(chat_model_name(state.flags)));
+             state.conversation.markdown(model_name(state.flags.model.folder)));
   return fmt::format("Wrote {}.", argument);
 }
 
@@ -209,12 +209,6 @@ std::vector<std::string> complete_chat_command(std::string_view before_cursor) {
     if (std::string_view(command.name).starts_with(before_cursor)) names.emplace_back(command.name);
   }
   return names;
-}
-
-std::string chat_model_name(const GenerationFlags& flags) {
-  const std::filesystem::path path =
-      (std::filesystem::path(flags.model.folder) / "").lexically_normal().parent_path();
-  return path.filename().string();
 }
 
 }  // namespace hearth

@@ -42,7 +42,4 @@ std::string run_chat_command(ChatState& state, const std::string& line);
 /// Commands that begin with the text before the cursor.
 std::vector<std::string> complete_chat_command(std::string_view before_cursor);
 
-/// The name that files and pages give the model: the last part of its folder.
-std::string chat_model_name(const GenerationFlags& flags);
-
 }  // namespace hearth

@@ -1,12 +1,14 @@
 #include "app/chat_turn.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <optional>
 #include <utility>
 
 #include "answer/text_answer.h"
+#include "app/model_bandwidth.h"
 #include "base/error.h"
 #include "model/traffic.h"
 
@@ -45,7 +47,7 @@ class TurnDisplay {
       view.emplace(MarkdownViewOptions{.mode = view_.mode,
                                        .style = view_.style,
                                        .base_styles = styles,
-                                       .size = [] { return terminal_size(1); },
+                                       .size = [] { return terminal_size(STDOUT_FILENO); },
                                        .write = write_out});
     }
     return *view;
@@ -77,11 +79,7 @@ std::string statistics_text(const TurnStatistics& s) {
   if (s.thinking_tokens > 0) text += fmt::format("reasoning {}, ", s.thinking_tokens);
   text += fmt::format("answer {} | first token {:.2f} s | {:.1f} tokens/s", s.answer_tokens(),
                       s.first_token_seconds, s.tokens_per_s());
-  if (s.bandwidth > 0) {
-    text +=
-        fmt::format(", {:.0f} % of {:.1f} GB/s",
-                    100 * s.tokens_per_s() * s.bytes_per_token / s.bandwidth, s.bandwidth / 1e9);
-  }
+  text += bandwidth_share_text(s.tokens_per_s() * s.bytes_per_token, s.bandwidth);
   if (s.finish_reason == "length") text += " | cut off at -n or the end of the context";
   return text;
 }

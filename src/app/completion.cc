@@ -170,7 +170,7 @@ std::string zsh_specifications(const OptionRow& row) {
                                                              : "::") +
                                              zsh_text(row.positional) + ":" + zsh_values(row)));
   }
-  const std::string excluded = row.list ? "*" : "(" + joined(row.flags) + ")";
+  const std::string excluded = row.list || row.repeats ? "*" : "(" + joined(row.flags) + ")";
   for (const std::string& flag : row.flags) {
     const bool is_long = flag.starts_with("--");
     const std::string joint = row.is_switch() ? "" : is_long ? "=" : "+";

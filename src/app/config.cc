@@ -42,7 +42,7 @@ Json typed(const OptionRow& row, const std::string& text) {
 }
 
 Json typed(const OptionRow& row, const std::vector<std::string>& values) {
-  if (!row.list) return typed(row, values.back());
+  if (!row.list && !row.repeats) return typed(row, values.back());
   Json list = Json::array();
   for (const std::string& value : values) list.push_back(typed(row, value));
   return list;
@@ -51,7 +51,7 @@ Json typed(const OptionRow& row, const std::vector<std::string>& values) {
 /// The value as its option sees it: a switch says "true" however that was written.
 std::vector<std::string> values_of(const OptionRow& row) {
   if (row.is_switch()) return {row.option->as<bool>() ? "true" : "false"};
-  if (row.list) return row.option->results();
+  if (row.list || row.repeats) return row.option->results();
   return {row.option->results().back()};
 }
 
@@ -125,8 +125,9 @@ using Visit = std::function<void(const std::string& table, const std::vector<Set
 /// Parses as `hearth WORDS` would, and visits the settings of the program and of the commands.
 /// Whether the words name a command.
 bool visit_settings(const std::vector<std::string>& flags, const std::vector<std::string>& words,
-                    const Visit& visit) {
+                    const Visit& visit, bool warns) {
   Program program;
+  if (!warns) program.settings().skip_warnings();
   require_nothing(program.app());
   program.app().parse_complete_callback([] { throw ParsedOnly(); });
   std::vector<std::string> arguments = flags;
@@ -156,14 +157,15 @@ void run_show(const ShowOptions& options, const std::vector<std::string>& flags,
       print_settings(table, all, options.origin);
     }
   };
-  if (!visit_settings(flags, words, show)) {
+  if (!visit_settings(flags, words, show, true)) {
     const Program program;
     for (const CLI::App* command : subcommands(program.app())) {
       std::vector<std::string> one = words;
       one.push_back(command->get_name());
-      visit_settings(flags, one, [&](const std::string& table, const std::vector<Setting>& all) {
+      const auto show_command = [&](const std::string& table, const std::vector<Setting>& all) {
         if (!table.empty()) show(table, all);
-      });
+      };
+      visit_settings(flags, one, show_command, false);
     }
   }
   if (options.json) fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));

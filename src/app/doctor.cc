@@ -1,5 +1,6 @@
 // hearth doctor: what this machine can do, what hinders it, and what each model would do on it.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -14,7 +15,7 @@
 #include "app/doctor_report.h"
 #include "app/doctor_run.h"
 #include "base/error.h"
-#include "os/terminal.h"
+#include "console/style.h"
 
 namespace hearth {
 namespace {
@@ -37,7 +38,7 @@ void write_page(const std::string& path, const std::string& page) {
 void run(const DoctorOptions& options) {
   // Before a minute is spent on it.
   if (!options.report.empty()) write_page(options.report, "");
-  const bool terminal = stderr_is_terminal();
+  const bool terminal = is_terminal(STDERR_FILENO);
   const auto say = [&](const std::string& what) {
     if (terminal) fmt::print(stderr, "\r\x1b[K{} …", what);
     std::fflush(stderr);

@@ -28,7 +28,7 @@ using Json = nlohmann::ordered_json;
 
 struct EvalOptions {
   ModelFlags model;
-  std::string tokens_file;
+  std::string ids_file;
   std::string text_file;
   std::string logits_file;
   bool json = false;
@@ -69,7 +69,7 @@ std::vector<int32_t> read_tokens(const std::string& path) {
 
 std::vector<int32_t> input_tokens(const EvalOptions& options, const ModelConfig& config) {
   const bool from_text = !options.text_file.empty();
-  const std::string& source = from_text ? options.text_file : options.tokens_file;
+  const std::string& source = from_text ? options.text_file : options.ids_file;
   const std::vector<int32_t> tokens =
       from_text ? Tokenizer(options.model.folder).encode(read_file(source)) : read_tokens(source);
   if (tokens.empty()) throw UsageError(fmt::format("{}: holds no tokens.", source));
@@ -149,8 +149,8 @@ void print_json(const Evaluation& result) {
 }
 
 void run_eval(const EvalOptions& options) {
-  if (options.tokens_file.empty() == options.text_file.empty()) {
-    throw UsageError("hearth eval needs one of --tokens FILE and --text FILE.");
+  if (options.ids_file.empty() == options.text_file.empty()) {
+    throw UsageError("hearth eval needs one of --ids FILE and --text FILE.");
   }
   std::vector<int32_t> tokens;
   RunNeeds needs;
@@ -188,9 +188,11 @@ void add_eval_command(CLI::App& app) {
   add_model_flags(*command, options->model);
   add_run_flags(*command, options->model);
   command
-      ->add_option("--tokens", options->tokens_file,
+      ->add_option("--ids", options->ids_file,
                    "Token ids: .npy (int32, int64), or numbers in a text file")
       ->type_name("FILE");
+  // Another name for scripts. It is no setting: HEARTH_TOKENS is a number of tokens.
+  command->add_option("--tokens", options->ids_file)->group("");
   command->add_option("--text", options->text_file, "Text, encoded with the model's tokenizer")
       ->type_name("FILE");
   command

@@ -1,6 +1,7 @@
 #include "app/generate_batch.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -10,11 +11,12 @@
 #include <vector>
 
 #include "app/batch_file.h"
+#include "app/choices.h"
 #include "app/text_engine.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "console/interrupts.h"
-#include "os/terminal.h"
+#include "console/style.h"
 
 namespace hearth {
 namespace {
@@ -28,6 +30,7 @@ struct Task {
   Json id;           // null: none
   ChatPrompt prompt;
   int64_t max_tokens = 0;
+  int64_t choices = 1;
   SamplingParameters sampling;
   std::string error;
 
@@ -50,13 +53,25 @@ Json messages_of(const Json& line, const GenerationFlags& flags) {
   return messages;
 }
 
-int64_t max_tokens_of(const Json& line, int64_t most) {
-  if (!line.contains("max_tokens")) return most;
-  const Json& value = line["max_tokens"];
+int64_t number_of(const Json& line, const char* key, int64_t absent, int64_t most,
+                  const char* why) {
+  if (!line.contains(key)) return absent;
+  const Json& value = line[key];
   if (!value.is_number_integer() || value.get<int64_t>() < 1 || value.get<int64_t>() > most) {
-    throw UsageError(fmt::format("`max_tokens` is not a number from 1 to {} (-n).", most));
+    throw UsageError(fmt::format("`{}` is not a number from 1 to {}{}.", key, most, why));
   }
   return value.get<int64_t>();
+}
+
+/// The functions that the model may call, for its template; null: none.
+Json tools_of(const Json& line) {
+  if (!line.contains("tools") || line["tools"].is_null()) return {};
+  const Json& tools = line["tools"];
+  const auto is_object = [](const Json& tool) { return tool.is_object(); };
+  if (!tools.is_array() || !std::all_of(tools.begin(), tools.end(), is_object)) {
+    throw UsageError("`tools` is not an array of objects.");
+  }
+  return tools;
 }
 
 /// Fills the task from its line. Throws what is wrong with it.
@@ -69,8 +84,9 @@ void read_task(const std::string& text, const GenerationFlags& flags,
   task.sampling = sampling;
   set_from_json(task.sampling, nlohmann::json(line));
   check_sampling(task.sampling, config.vocab_size);
-  task.max_tokens = max_tokens_of(line, flags.max_tokens);
-  task.prompt = format.prompt(messages_of(line, flags));
+  task.max_tokens = number_of(line, "max_tokens", flags.max_tokens, flags.max_tokens, " (-n)");
+  task.choices = number_of(line, "n", 1, kMostChoices, "");
+  task.prompt = format.prompt(messages_of(line, flags), tools_of(line));
   check_context(config, task.prompt, task.max_tokens);
 }
 
@@ -111,7 +127,7 @@ class BatchRun {
  private:
   struct Running {
     size_t task;
-    std::unique_ptr<TextAnswer> answer;
+    std::unique_ptr<Choices> choices;
   };
 
   RunNeeds plan(const ModelConfig& config, ChatFormat& format) {
@@ -136,28 +152,44 @@ class BatchRun {
 
   /// Pages for the longest tasks together: any of them may meet.
   RunNeeds needs() const {
-    std::vector<int64_t> pages;
+    std::vector<int64_t> pages;  // of each answer
     int64_t longest_prompt = 1;
+    int64_t with_choices = 0;
     for (const Task& task : tasks_) {
-      pages.push_back(task.tokens() / kKvPageTokens + 1);
+      pages.insert(pages.end(), static_cast<size_t>(task.choices),
+                   task.tokens() / kKvPageTokens + 1);
       longest_prompt = std::max(longest_prompt, static_cast<int64_t>(task.prompt.tokens.size()));
+      if (task.choices > 1) ++with_choices;
     }
     const int64_t sequences =
-        std::clamp(static_cast<int64_t>(tasks_.size()), int64_t{1}, options_.parallel);
+        std::clamp(static_cast<int64_t>(pages.size()), int64_t{1}, options_.parallel);
+    // At most as many prompts as there are places have answers that still have to begin.
+    const int64_t snapshots = std::min(with_choices, sequences);
     std::sort(pages.rbegin(), pages.rend());
-    int64_t sum = 1;
+    int64_t sum = 1 + snapshots;
     for (int64_t i = 0; i < std::min(sequences, static_cast<int64_t>(pages.size())); ++i) {
       sum += pages[static_cast<size_t>(i)];
     }
     return {.context_tokens = sum * kKvPageTokens,
             .sequences = sequences,
+            .snapshots = snapshots,
             .chunk_tokens = std::min(flags_.model.chunk_tokens, sequences * longest_prompt),
             .logit_rows = sequences};
   }
 
-  /// Keeps a few requests waiting beyond those that run.
+  bool has_room() const {
+    int64_t answers = 0;
+    for (const Running& running : running_) answers += running.choices->running();
+    return answers < options_.parallel;
+  }
+
+  /// As many answers as may run. Those to a prompt that is known come first: its state is kept for
+  /// them.
   void submit(TextEngine& text) {
-    while (next_ < tasks_.size() && static_cast<int64_t>(running_.size()) < 2 * options_.parallel) {
+    for (Running& running : running_) {
+      while (running.choices->ready() && has_room()) running.choices->submit(text.engine());
+    }
+    while (next_ < tasks_.size() && has_room()) {
       Task& task = tasks_[next_];
       if (!task.error.empty()) {
         put(task, {{"error", {{"message", task.error}}}});
@@ -165,36 +197,52 @@ class BatchRun {
         ++next_;
         continue;
       }
-      auto answer = std::make_unique<TextAnswer>(
-          text.format().tokenizer(),
-          TextAnswerOptions{.starts_in_thinking = task.prompt.starts_in_thinking,
-                            .thinking_budget = flags_.reasoning_budget,
-                            .stop = task.sampling.stop});
-      text.engine().submit({.prompt = std::move(task.prompt.tokens),
-                            .max_tokens = task.max_tokens,
-                            .sampling = std::move(task.sampling),
-                            .observer = answer.get()});
-      running_.push_back({next_, std::move(answer)});
+      const TextAnswerOptions how{.starts_in_thinking = task.prompt.starts_in_thinking,
+                                  .thinking_budget = flags_.reasoning_budget,
+                                  .stop = task.sampling.stop};
+      auto choices =
+          std::make_unique<Choices>(text.format().tokenizer(),
+                                    ChoicesRequest{.prompt = std::move(task.prompt.tokens),
+                                                   .max_tokens = task.max_tokens,
+                                                   .sampling = std::move(task.sampling),
+                                                   .count = task.choices},
+                                    [&](int64_t) { return how; });
+      choices->submit(text.engine());
+      running_.push_back({next_, std::move(choices)});
       ++next_;
     }
   }
 
   void collect(TextEngine& text) {
     for (Running& running : running_) {
-      if (!running.answer->finished()) continue;
-      const GenerationUsage& usage = running.answer->usage();
-      Json result = {{"text", running.answer->answer()}};
-      if (running.answer->thinking_tokens() > 0) result["reasoning"] = running.answer->thinking();
-      result["finish_reason"] = running.answer->finish_reason();
-      result["usage"] = {{"prompt_tokens", usage.prompt_tokens},
-                         {"completion_tokens", usage.generated_tokens},
-                         {"reasoning_tokens", running.answer->thinking_tokens()}};
-      tokens_ += usage.generated_tokens;
-      put(tasks_[running.task], std::move(result));
-      running.answer.reset();
+      if (!running.choices->finished()) continue;
+      put(tasks_[running.task], result_of(*running.choices));
+      running.choices.reset();
       text.loaded().after_first_token();
     }
-    std::erase_if(running_, [](const Running& running) { return !running.answer; });
+    std::erase_if(running_, [](const Running& running) { return !running.choices; });
+  }
+
+  /// One answer as it is, several as `choices`; `usage` is that of all.
+  Json result_of(const Choices& choices) {
+    Json answers = Json::array();
+    int64_t tokens = 0;
+    int64_t thinking_tokens = 0;
+    for (int64_t i = 0; i < choices.count(); ++i) {
+      const TextAnswer& answer = choices.answer(i);
+      Json one = {{"text", answer.answer()}};
+      if (answer.thinking_tokens() > 0) one["reasoning"] = answer.thinking();
+      one["finish_reason"] = answer.finish_reason();
+      answers.push_back(std::move(one));
+      tokens += answer.usage().generated_tokens;
+      thinking_tokens += answer.thinking_tokens();
+    }
+    tokens_ += tokens;
+    Json result = choices.count() == 1 ? answers.front() : Json{{"choices", answers}};
+    result["usage"] = {{"prompt_tokens", choices.answer(0).usage().prompt_tokens},
+                       {"completion_tokens", tokens},
+                       {"reasoning_tokens", thinking_tokens}};
+    return result;
   }
 
   void put(const Task& task, Json result) {
@@ -211,7 +259,7 @@ class BatchRun {
     const int64_t done = output_.written() - output_.first();
     const int64_t all = static_cast<int64_t>(tasks_.size());
     const int64_t tenth = all > 0 ? 10 * done / all : 10;
-    const bool terminal = stderr_is_terminal();
+    const bool terminal = is_terminal(STDERR_FILENO);
     if (!terminal && tenth == shown_tenth_) return;
     if (terminal && !last && clock_.seconds() < next_show_) return;
     next_show_ = clock_.seconds() + 0.2;
@@ -255,7 +303,9 @@ void add_batch_options(CLI::App& command, BatchOptions& options) {
                   "Answers of --input, one line each in the same order; a file that a run left "
                   "unfinished is continued")
       ->type_name("FILE");
-  command.add_option("--parallel", options.parallel, "Answers of --input at the same time")
+  command
+      .add_option("--parallel", options.parallel,
+                  "Answers of --input or --choices at the same time")
       ->check(CLI::Range(int64_t{1}, int64_t{256}))
       ->capture_default_str();
 }

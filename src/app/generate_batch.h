@@ -1,9 +1,10 @@
 // Many prompts from a file, answered together: hearth generate --input.
 //
 // Each line of the input is a JSON object with `prompt`, a text, or `messages`, a conversation; it
-// may have `id`, `max_tokens` and any parameter of sampling by its JSON name. Each line of the
-// output answers the line of the input at the same place: `index`, `id`, `text`, `reasoning`,
-// `finish_reason`, `usage`, or `error`. A line that cannot be answered does not stop the others.
+// may have `id`, `max_tokens`, `n`, `tools` and any parameter of sampling by its JSON name. Each
+// line of the output answers the line of the input at the same place: `index`, `id`, `text`,
+// `reasoning`, `finish_reason`, `usage`, or `error`; with an `n` of several, `choices` holds text,
+// reasoning and reason of each. A line that cannot be answered does not stop the others.
 //
 // A run that ended early goes on where its output ends.
 #pragma once

@@ -1,7 +1,9 @@
 #include "app/globals.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <string>
+#include <string_view>
 
 namespace hearth {
 namespace {
@@ -31,6 +33,14 @@ const CLI::App& program_of(const CLI::App& command) {
   const CLI::App* program = &command;
   while (program->get_parent() != nullptr) program = program->get_parent();
   return *program;
+}
+
+TerminalEnvironment terminal_environment() {
+  const auto variable = [](const char* name) -> std::string_view {
+    const char* value = std::getenv(name);
+    return value ? value : "";
+  };
+  return {variable("TERM"), variable("NO_COLOR"), variable("CLICOLOR_FORCE")};
 }
 
 Globals globals_of(const CLI::App& command) {

@@ -24,6 +24,9 @@ void add_global_options(CLI::App& program);
 /// The choices of this run, for the callback of a subcommand.
 Globals globals_of(const CLI::App& command);
 
+/// What the environment says about colour.
+TerminalEnvironment terminal_environment();
+
 /// The program that a subcommand, or a subcommand of one, belongs to.
 const CLI::App& program_of(const CLI::App& command);
 

@@ -1,7 +1,6 @@
 #include "app/help.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 
 #include "app/globals.h"
 #include "app/option_table.h"
+#include "console/style.h"
 
 namespace hearth {
 namespace {
@@ -19,9 +19,7 @@ constexpr size_t kNameColumns = 30;
 int terminal_columns() {
   const char* columns = std::getenv("COLUMNS");
   if (columns != nullptr && std::atoi(columns) > 0) return std::atoi(columns);
-  winsize size{};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  return 80;
+  return terminal_size(STDOUT_FILENO).columns;
 }
 
 /// Columns on a terminal: code points, which is enough for our own help.

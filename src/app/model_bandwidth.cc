@@ -1,5 +1,7 @@
 #include "app/model_bandwidth.h"
 
+#include <fmt/format.h>
+
 namespace hearth {
 
 std::vector<ReadBlock> expert_blocks(const Model& model) {
@@ -30,6 +32,11 @@ double model_read_bandwidth(LoadedModel& loaded) {
   loaded.populator.wait();
   return LimitProbe(*loaded.backend, 0)
       .read_bandwidth(blocks, ReadOrder::kRandom, ProbeWorkers::kAll, kSeconds);
+}
+
+std::string bandwidth_share_text(double bytes_per_s, double bandwidth) {
+  if (bandwidth <= 0) return "";
+  return fmt::format(", {:.0f} % of {:.1f} GB/s", 100 * bytes_per_s / bandwidth, bandwidth / 1e9);
 }
 
 }  // namespace hearth

@@ -1,6 +1,7 @@
 #include "app/model_flags.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <bit>
@@ -14,9 +15,9 @@
 #include "app/shipped_model.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "console/style.h"
 #include "hub/resolve_model.h"
 #include "os/memory_info.h"
-#include "os/terminal.h"
 
 namespace hearth {
 
@@ -93,7 +94,7 @@ Residency chosen_residency(const ModelFlags& flags, const ModelFiles& files,
 }
 
 ReadReport read_weights(const ModelFlags& flags, ModelFiles& files, Backend& backend, bool quiet) {
-  const ProgressBar bar(!quiet && stderr_is_terminal());
+  const ProgressBar bar(!quiet && is_terminal(STDERR_FILENO));
   const auto show = [&](uint64_t done, uint64_t total) { bar.show(done, total); };
   const ReadReport report =
       files.make_resident({.lock = flags.lock, .method = {}, .progress = show}, backend);

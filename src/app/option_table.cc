@@ -94,6 +94,8 @@ OptionRow option_row(const CLI::Option& option) {
   row.group = option.get_group();
   row.required = option.get_required();
   row.list = !is_switch && option.get_items_expected_max() > 1;
+  row.repeats = !is_switch && !row.list &&
+                option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
   return row;
 }
 

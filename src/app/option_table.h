@@ -27,7 +27,8 @@ struct OptionRow {
   std::string default_value{};  ///< as it would be typed; "" when there is none
   std::string group{};
   bool required = false;
-  bool list = false;  ///< takes several values
+  bool list = false;     ///< takes several values
+  bool repeats = false;  ///< may be given several times, with one value each
 
   bool is_switch() const { return type.empty(); }
   /// What stands for the value: "DIR", "bf16|w8"; "" for a switch.

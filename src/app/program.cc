@@ -1,5 +1,7 @@
 #include "app/program.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -12,7 +14,7 @@
 #include "app/usage.h"
 #include "app/version.h"
 #include "base/error.h"
-#include "os/terminal.h"
+#include "console/style.h"
 
 namespace hearth {
 namespace {
@@ -60,7 +62,7 @@ void Program::run(std::vector<std::string> arguments) {
   try {
     parse(arguments);
     if (!app_.get_subcommands().empty()) return;
-    if (!has_default_command(app_) || !stdin_is_terminal()) {
+    if (!has_default_command(app_) || !is_terminal(STDIN_FILENO)) {
       std::fputs(app_.help().c_str(), stderr);
       throw UsageError("a subcommand is missing.");
     }

@@ -19,6 +19,7 @@ class Program {
   CLI::App& app() { return app_; }
   const CLI::App& app() const { return app_; }
   const Settings& settings() const { return settings_; }
+  Settings& settings() { return settings_; }
 
   /// Parses and runs. Errors come out as exceptions: those of hearth, with UsageError for every
   /// command line that does not parse. Help and version are printed.

@@ -2,6 +2,7 @@
 #include "hub/pull.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -10,11 +11,11 @@
 #include <string>
 
 #include "app/commands.h"
-#include "app/ctrl_c.h"
 #include "app/hub_environment.h"
 #include "app/pull_progress.h"
+#include "console/interrupts.h"
+#include "console/style.h"
 #include "hub/aliases.h"
-#include "os/terminal.h"
 
 namespace hearth {
 namespace {
@@ -42,11 +43,11 @@ void run_pull(const PullFlags& flags) {
   options.download.stall_seconds = flags.stall_seconds;
   // libcurl leaves this signal to the program: a connection that breaks is an error among others.
   std::signal(SIGPIPE, SIG_IGN);
-  const CtrlC ctrl_c;
-  PullProgress progress(flags.quiet, stderr_is_terminal());
+  const Interrupts interrupts;
+  PullProgress progress(flags.quiet, is_terminal(STDERR_FILENO));
   PullResult result;
   try {
-    result = pull(settings, ref, options, progress, [] { return CtrlC::pressed(); });
+    result = pull(settings, ref, options, progress, [&] { return interrupts.stop_requested(); });
   } catch (...) {
     progress.end();
     throw;

@@ -1,5 +1,6 @@
 // hearth rm: takes a model out of the cache.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
@@ -11,9 +12,9 @@
 #include "app/hub_environment.h"
 #include "app/pull_progress.h"
 #include "base/error.h"
+#include "console/style.h"
 #include "hub/aliases.h"
 #include "hub/removal.h"
-#include "os/terminal.h"
 
 namespace hearth {
 namespace {
@@ -37,7 +38,7 @@ void describe(const HubCache& cache, const RemovalPlan& plan, const std::string&
 }
 
 void ask() {
-  if (!stdin_is_terminal()) {
+  if (!is_terminal(STDIN_FILENO)) {
     throw UsageError("Nobody is there to be asked: say --yes to remove it. Nothing was removed.");
   }
   fmt::print(stderr, "Remove? [y/N] ");

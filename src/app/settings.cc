@@ -1,12 +1,16 @@
 #include "app/settings.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
+#include <string_view>
+#include <utility>
 
 #include "app/globals.h"
 #include "app/option_table.h"
@@ -15,6 +19,8 @@
 
 namespace hearth {
 namespace {
+
+constexpr std::string_view kPrefix = "HEARTH_";
 
 std::string variable(const std::string& name) {
   const char* value = std::getenv(name.c_str());
@@ -71,6 +77,46 @@ const CLI::App& command_of(const CLI::App& program, const SettingsEntry& entry) 
     command = next;
   }
   return *command;
+}
+
+/// What may be meant by a key that is not one of `keys`: the nearest of these, or else the same key
+/// of other commands.
+std::string hint(const CLI::App& program, const std::string& key,
+                 const std::vector<std::string>& keys) {
+  std::vector<std::string> owners;
+  for (const CLI::App* command : command_tree(program)) {
+    const std::vector<std::string> theirs = keys_of(*command, false);
+    if (std::find(theirs.begin(), theirs.end(), key) == theirs.end()) continue;
+    owners.push_back(command->get_parent() == nullptr
+                         ? "the top of the file"
+                         : "[" + fmt::format("{}", fmt::join(table_path(*command), ".")) + "]");
+  }
+  if (owners.empty()) return did_you_mean(key, keys);
+  return fmt::format(" It belongs to {}.", fmt::join(owners, ", "));
+}
+
+/// Variables that mean something, without their prefix.
+std::vector<std::string> known_variables(const CLI::App& program) {
+  std::vector<std::string> known = {"CONFIG"};
+  for (const CLI::App* command : command_tree(program)) {
+    for (const CLI::Option* option : command->get_options()) {
+      if (!can_be_set(*option)) continue;
+      for (const CLI::App* owner : {command, &program}) {
+        known.push_back(variable_name(*owner, *option).substr(kPrefix.size()));
+      }
+    }
+  }
+  return known;
+}
+
+/// The names of the environment's variables with the prefix, without it.
+std::vector<std::string> prefixed_variables() {
+  std::vector<std::string> names;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view name = std::string_view(*entry).substr(0, std::strcspn(*entry, "="));
+    if (name.starts_with(kPrefix)) names.emplace_back(name.substr(kPrefix.size()));
+  }
+  return names;
 }
 
 bool help_is_wanted(const CLI::App& command) {
@@ -175,6 +221,21 @@ void Settings::apply() {
     }
   }
   report();
+  warn_of_variables();
+}
+
+void Settings::warn_of_variables() {
+  if (std::exchange(warned_, true) || globals_of(program_).quiet) return;
+  const std::vector<std::string> names = prefixed_variables();
+  if (names.empty()) return;
+  const std::vector<std::string> known = known_variables(program_);
+  for (const std::string& name : names) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::string meant = nearest(name, known);
+    if (meant.empty()) continue;
+    fmt::print(stderr, "hearth: warning: ${0}{1} is no setting. Did you mean ${0}{2}?\n", kPrefix,
+               name, meant);
+  }
 }
 
 void Settings::check_entries() const {
@@ -186,7 +247,7 @@ void Settings::check_entries() const {
     if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
     const std::string owner = entry.tables.empty() ? "any subcommand" : command_path(command);
     throw UsageError(fmt::format("{}: {}: not an option of {}.{}", entry.place, entry.key, owner,
-                                 did_you_mean(key, keys)));
+                                 hint(program_, key, keys)));
   }
 }
 
@@ -218,8 +279,8 @@ void Settings::set(const CLI::App& command, CLI::Option& option) {
   const std::string place = fmt::format("{}: {}", value->origin, option.get_lnames().front());
   const OptionRow row = option_row(option);
   const size_t count = value->values.size();
-  const bool fits =
-      row.is_switch() ? value->boolean && count == 1 : count == 1 || (row.list && count > 1);
+  const bool fits = row.is_switch() ? value->boolean && count == 1
+                                    : count == 1 || ((row.list || row.repeats) && count > 1);
   if (!fits) {
     throw UsageError(
         fmt::format("{}: expected {}.", place, row.is_switch() ? "true or false" : "one value"));

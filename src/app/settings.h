@@ -6,6 +6,7 @@
 //
 // What is for one subcommand outranks what is for all, within the file and within the environment.
 // All values pass through the checks of their option, and an unknown key of the file is an error.
+// A variable that is nearly one of these is warned of; others may belong to somebody else.
 #pragma once
 
 #include <filesystem>
@@ -39,6 +40,9 @@ class Settings {
   /// here, but given on the command line or not given at all.
   const std::string* origin(const CLI::Option& option) const;
 
+  /// No warnings of variables, for a program that only looks at what another one does.
+  void skip_warnings() { warned_ = true; }
+
  private:
   friend class SettingsHook;
   struct Value;
@@ -49,10 +53,12 @@ class Settings {
   std::optional<Value> from_file(const CLI::App& command, const CLI::Option& option) const;
   void check_entries() const;
   void report() const;
+  void warn_of_variables();
 
   CLI::App& program_;
   std::vector<SettingsEntry> entries_{};
   std::map<const CLI::Option*, std::string> origins_{};
+  bool warned_ = false;  // of variables; once is enough
 };
 
 /// Makes a command ignore all settings: it works with a broken file, too. For commands without

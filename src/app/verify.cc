@@ -2,6 +2,7 @@
 #include "hub/verify.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <atomic>
@@ -11,14 +12,14 @@
 #include <vector>
 
 #include "app/commands.h"
-#include "app/ctrl_c.h"
 #include "app/hub_environment.h"
 #include "app/pull_progress.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "console/interrupts.h"
+#include "console/style.h"
 #include "hub/aliases.h"
 #include "hub/http.h"
-#include "os/terminal.h"
 
 namespace hearth {
 namespace {
@@ -45,7 +46,7 @@ const char* state_name(FileState state) {
   return "";
 }
 
-std::vector<VerifiedModel> verify(const VerifyFlags& flags) {
+std::vector<VerifiedModel> verify(const VerifyFlags& flags, const Interrupts& interrupts) {
   const HubCache cache(environment_hub_settings().cache);
   std::vector<std::string> repos;
   std::optional<std::string> commit;
@@ -58,12 +59,12 @@ std::vector<VerifiedModel> verify(const VerifyFlags& flags) {
       commit = cache.commit_of(ref).value_or("none");
     }
   }
-  const bool terminal = stderr_is_terminal();
+  const bool terminal = is_terminal(STDERR_FILENO);
   const Stopwatch clock;
   std::atomic<uint64_t> read = 0;
   std::atomic<int> drawn_tenths = -1;  // of a second
   const auto progress = [&](uint64_t bytes) {
-    if (CtrlC::pressed()) throw CancelledError("Interrupted.");
+    if (interrupts.stop_requested()) throw CancelledError("Interrupted.");
     read += bytes;
     const int tenths = static_cast<int>(clock.seconds() * 10);
     if (terminal && drawn_tenths.exchange(tenths) != tenths) {
@@ -118,8 +119,8 @@ void print_text(const std::vector<VerifiedModel>& models) {
 }
 
 void run_verify(const VerifyFlags& flags) {
-  const CtrlC ctrl_c;
-  const std::vector<VerifiedModel> models = verify(flags);
+  const Interrupts interrupts;
+  const std::vector<VerifiedModel> models = verify(flags, interrupts);
   if (flags.json) {
     print_json(models);
   } else {

@@ -293,7 +293,7 @@ void Engine::draw(Place& place, std::span<const float> logits) {
 /// The end of an answer is where the next turn goes on, if its prompt repeats the answer.
 void Engine::finish(Place& place, FinishReason reason) {
   const int64_t done = place.state.length();
-  if (done >= place.usage.prompt_tokens) {
+  if (place.request.keeps_end && done >= place.usage.prompt_tokens) {
     prefixes_.keep(std::span(place.tokens).first(static_cast<size_t>(done)), place.state);
   }
   place.state.reset();

@@ -61,6 +61,7 @@ struct GenerationRequest {
   /// Positions in the prompt, ascending, at which the state is worth keeping: where a later prompt
   /// may part from this one, e.g. at the end of a message.
   std::vector<int64_t> boundaries = {};
+  bool keeps_end = true;   // the state after the answer, where a conversation goes on
   int64_t max_tokens = 0;  // 0: the prompt is computed, and that is all
   SamplingParameters sampling = {};
   GenerationObserver* observer = nullptr;  // outlives the request

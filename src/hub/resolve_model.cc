@@ -67,4 +67,15 @@ fs::path resolve_model(const std::string& text, const HubSettings& settings) {
                    .advice = "hearth pull " + ref.text() + " fetches the rest."});
 }
 
+std::string model_name(const fs::path& folder) {
+  // A name behind the last slash, also where the path ends with one.
+  const fs::path path = (fs::absolute(folder) / "").lexically_normal().parent_path();
+  const fs::path above = path.parent_path();
+  const std::string model = above.parent_path().filename().string();
+  if (above.filename() == "snapshots") {
+    if (const auto repo = repo_of_cache_folder(model)) return *repo;
+  }
+  return path.filename().string();
+}
+
 }  // namespace hearth

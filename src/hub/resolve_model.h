@@ -13,4 +13,8 @@ namespace hearth {
 /// downloaded or not complete, with what to do, and UsageError for what is none of these.
 std::filesystem::path resolve_model(const std::string& text, const HubSettings& settings);
 
+/// What people call the model in a folder: "org/name" for a snapshot in the cache, else the last
+/// part of the path.
+std::string model_name(const std::filesystem::path& folder);
+
 }  // namespace hearth

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
@@ -18,10 +20,16 @@ class PagePopulator {
   /// The mappings must outlive it. Threads that the system refuses are done without.
   PagePopulator(std::vector<std::span<const std::byte>> mappings, size_t threads);
 
-  /// Waits until every page is there, for tests.
+  /// Waits until every page is there.
   void wait();
+  /// Whether it has nothing left to do.
+  bool finished() const;
 
  private:
+  struct Steps;
+  static void populate(const std::stop_token& stop, Steps& steps);
+
+  std::shared_ptr<Steps> steps_;  // of the threads, too
   std::vector<std::jthread> threads_;
 };
 

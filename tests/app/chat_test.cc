@@ -236,16 +236,65 @@ TEST_F(Batch, LinesThatCannotBeAnsweredDoNotStopTheOthers) {
   write(input(),
         "{\"prompt\":\"Hello\"}\nnonsense\n{\"prompt\":3}\n{\"messages\":{}}\n{}\n"
         "{\"prompt\":\"a\",\"top_p\":7}\n{\"prompt\":\"a\",\"max_tokens\":99}\n"
+        "{\"prompt\":\"a\",\"n\":0}\n{\"prompt\":\"a\",\"tools\":[\"b\"]}\n"
         "{\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}],\"id\":\"x\"}\n");
   const Outcome outcome = run();
   EXPECT_EQ(outcome.exit_code, 1);
-  EXPECT_NE(outcome.err.find("6 of 8 lines"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("8 of 10 lines"), std::string::npos) << outcome.err;
   const auto lines = lines_of(read(output()));
-  ASSERT_EQ(lines.size(), 8u);
+  ASSERT_EQ(lines.size(), 10u);
   const auto at = [&](size_t i) { return nlohmann::json::parse(lines[i]); };
-  for (size_t i = 1; i < 7; ++i) EXPECT_TRUE(at(i)["error"]["message"].is_string()) << lines[i];
-  EXPECT_EQ(at(7)["id"], "x");
-  EXPECT_EQ(at(7)["text"], at(0)["text"]);
+  for (size_t i = 1; i < 9; ++i) EXPECT_TRUE(at(i)["error"]["message"].is_string()) << lines[i];
+  EXPECT_EQ(at(9)["id"], "x");
+  EXPECT_EQ(at(9)["text"], at(0)["text"]);
+}
+
+TEST_F(Batch, ALineMayHaveSeveralAnswers) {
+  const auto line = [](const std::string& prompt, int seed, int count) {
+    const nlohmann::json json = {
+        {"prompt", prompt}, {"seed", seed}, {"n", count}, {"temperature", 1.5}, {"max_tokens", 8}};
+    return json.dump() + "\n";
+  };
+  // Before it those that it consists of.
+  std::string text;
+  for (int i = 0; i < 5; ++i) text += line("Hello there", 3 + i, 1);
+  write(input(), text + line("Hello there", 3, 5) + line("Who is it?", 9, 2));
+  ASSERT_EQ(run({"--parallel", "2"}).exit_code, 0);
+  const std::string together = read(output());
+  const auto lines = lines_of(together);
+  ASSERT_EQ(lines.size(), 7u);
+  const auto at = [&](size_t i) { return nlohmann::json::parse(lines[i]); };
+  ASSERT_EQ(at(5)["choices"].size(), 5u) << lines[5];
+  int tokens = 0;
+  for (size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(at(5)["choices"][i]["text"], at(i)["text"]);
+    EXPECT_EQ(at(5)["choices"][i]["finish_reason"], at(i)["finish_reason"]);
+    tokens += at(i)["usage"]["completion_tokens"].get<int>();
+  }
+  EXPECT_EQ(at(5)["usage"]["prompt_tokens"], at(0)["usage"]["prompt_tokens"]);
+  EXPECT_EQ(at(5)["usage"]["completion_tokens"], tokens);
+  EXPECT_FALSE(at(5).contains("text"));
+  EXPECT_EQ(at(6)["choices"].size(), 2u);
+  fs::remove(output());
+  ASSERT_EQ(run({"--parallel", "16"}).exit_code, 0);
+  EXPECT_EQ(read(output()), together);
+}
+
+TEST_F(Batch, ToolsReachTheTemplate) {
+  const nlohmann::json function = {{"name", "weather"}, {"parameters", nlohmann::json::object()}};
+  const nlohmann::json tool = {{"type", "function"}, {"function", function}};
+  const nlohmann::json with = {{"prompt", "Hello"}, {"tools", nlohmann::json::array({tool})}};
+  write(input(),
+        "{\"prompt\":\"Hello\"}\n" + with.dump() + "\n" + "{\"prompt\":\"Hello\",\"tools\":[]}\n");
+  const Outcome outcome = run();
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto lines = lines_of(read(output()));
+  ASSERT_EQ(lines.size(), 3u);
+  const auto tokens = [&](size_t i) {
+    return nlohmann::json::parse(lines[i])["usage"]["prompt_tokens"].get<int>();
+  };
+  EXPECT_GT(tokens(1), tokens(0) + 10);
+  EXPECT_EQ(tokens(2), tokens(0));
 }
 
 TEST_F(Batch, AnOutputOfAnotherInputIsRefused) {

@@ -134,6 +134,53 @@ TEST(Generate, UsesTheTemplateTheSystemMessageAndRawText) {
   EXPECT_GT(prompt_tokens({"--system", "Be brief."}), framed);
 }
 
+TEST(Generate, SeveralAnswersAreThoseOfTheirSeedsToAPromptThatIsComputedOnce) {
+  const std::vector<std::string> drawn = {"--temp", "1.5", "--top-k", "0", "--top-p", "1"};
+  const auto answers = [&](std::vector<std::string> more) {
+    more.insert(more.end(), drawn.begin(), drawn.end());
+    return generate_json(more);
+  };
+  const nlohmann::json all = answers({"-N", "5", "--parallel", "2", "--seed", "7"});
+  ASSERT_TRUE(all.is_array());
+  ASSERT_EQ(all.size(), 5u);
+  for (size_t i = 0; i < all.size(); ++i) {
+    const nlohmann::json one = answers({"--seed", std::to_string(7 + i)});
+    EXPECT_EQ(all[i]["seed"], 7 + i);
+    EXPECT_EQ(all[i]["text"], one["text"]);
+    const nlohmann::json& statistics = all[i]["statistics"];
+    const int prompt = one["statistics"]["prompt_tokens"];
+    EXPECT_EQ(statistics["prompt_tokens"], prompt);
+    EXPECT_EQ(statistics["cached_tokens"], i == 0 ? 0 : prompt - 1);
+  }
+  EXPECT_NE(all[0]["text"], all[1]["text"]);
+  const nlohmann::json in_turn = answers({"-N", "5", "--parallel", "1", "--seed", "7"});
+  for (size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(in_turn[i]["text"], all[i]["text"]);
+    EXPECT_EQ(in_turn[i]["statistics"]["cached_tokens"], all[i]["statistics"]["cached_tokens"]);
+  }
+}
+
+TEST(Generate, SeveralAnswersArePrintedOneAfterTheOther) {
+  const std::vector<std::string> arguments = {"-n", "8", "--temp", "1.5", "--seed", "7"};
+  const auto text = [&](const std::string& choices) {
+    std::vector<std::string> all = {"generate", "-m", kModel, "-p", "Hello", "--choices", choices};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return run(all);
+  };
+  const Outcome outcome = text("3");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("3 answers: "), std::string::npos) << outcome.err;
+  std::vector<std::string> more = arguments;
+  more.insert(more.end(), {"-p", "Hello", "-N", "3"});
+  std::string expected;
+  for (const nlohmann::json& answer : generate_json(more)) {
+    if (!expected.empty()) expected += "\n";
+    expected += answer["text"].get<std::string>() + "\n";
+  }
+  EXPECT_EQ(outcome.out, expected);
+  EXPECT_TRUE(expected.starts_with(text("1").out));
+}
+
 TEST(Generate, ReadsThePromptFromStandardInput) {
   const Outcome piped =
       run({"generate", "-m", kModel, "-p", "-", "-n", "4", "--temp", "0"}, "printf Hello |");
@@ -159,6 +206,8 @@ TEST(Generate, WrongUsageExitsWithCode2) {
   EXPECT_EQ(code({"-n", "many"}), 2);
   EXPECT_EQ(code({"-n", "100000"}), 2);  // more than the model's positions
   EXPECT_EQ(code({"-t", "-1"}), 2);
+  EXPECT_EQ(code({"-N", "0"}), 2);
+  EXPECT_EQ(code({"-N", "129"}), 2);
   EXPECT_EQ(code({"--no-such-flag"}), 2);
   EXPECT_EQ(run({"generate", "-m", kModel}).exit_code, 2);
   EXPECT_EQ(run({"generate", "-m", kModel, "-p", "", "--raw"}).exit_code, 2);
@@ -232,7 +281,7 @@ TEST(Eval, ReadsTokensAndTextAlike) {
       perplexity({"eval", "-m", kModel, "--text", (folder.path() / "text").string(), "--json"});
   testing::write_file(folder.path() / "ids", text["tokens"].dump());
   const auto ids =
-      perplexity({"eval", "-m", kModel, "--tokens", (folder.path() / "ids").string(), "--json"});
+      perplexity({"eval", "-m", kModel, "--ids", (folder.path() / "ids").string(), "--json"});
   EXPECT_EQ(text["log_probabilities"], ids["log_probabilities"]);
   EXPECT_EQ(text["log_probabilities"].size() + 1, text["tokens"].size());
 }
@@ -241,11 +290,11 @@ TEST(Eval, WrongUsageExitsWithCode2) {
   const TempFolder folder;
   const std::string ids = (folder.path() / "ids").string();
   testing::write_file(ids, "1 2 9999999");
-  EXPECT_EQ(run({"eval", "-m", kModel, "--tokens", ids}).exit_code, 2);
+  EXPECT_EQ(run({"eval", "-m", kModel, "--ids", ids}).exit_code, 2);
   testing::write_file(ids, "");
-  EXPECT_EQ(run({"eval", "-m", kModel, "--tokens", ids}).exit_code, 2);
+  EXPECT_EQ(run({"eval", "-m", kModel, "--ids", ids}).exit_code, 2);
   EXPECT_EQ(run({"eval", "-m", kModel}).exit_code, 2);
-  EXPECT_EQ(run({"eval", "-m", kModel, "--tokens", "/nowhere/ids"}).exit_code, 2);
+  EXPECT_EQ(run({"eval", "-m", kModel, "--ids", "/nowhere/ids"}).exit_code, 2);
 }
 
 }  // namespace

@@ -155,7 +155,10 @@ TEST_F(SettingsTest, WrongFilesAreRefusedWithFileLineAndWhatIsMeant) {
   EXPECT_HAS(message("\ntmep = 1\n"), place + "2: tmep: not an option of any subcommand");
   EXPECT_HAS(message("tmep = 1\n"), "Did you mean temp?");
   EXPECT_HAS(message("[generate]\nn-prompt = 1\n"),
-             place + "2: n-prompt: not an option of hearth generate");
+             place + "2: n-prompt: not an option of hearth generate. It belongs to [bench].");
+  EXPECT_HAS(message("[generate]\ntmep = 1\n"),
+             place + "2: tmep: not an option of hearth generate. Did you mean temp?");
+  EXPECT_HAS(message("[generate]\nquiet = true\n"), "It belongs to the top of the file);
   EXPECT_HAS(message("\n\n[generat]\n"), place + "3: [generat]: hearth has no subcommand");
   EXPECT_HAS(message("[generat]\n"), "Did you mean generate?");
   EXPECT_HAS(message("help = true\n"), place + "1: help: not an option");
@@ -178,6 +181,36 @@ TEST_F(SettingsTest, WrongVariablesAreRefusedByName) {
   EXPECT_HAS(message("HEARTH_KV=int9"), "$HEARTH_KV: kv: expected bf16 or int8, found \"int9\"");
   EXPECT_HAS(message("HEARTH_GENERATE_CHUNK=many"), "$HEARTH_GENERATE_CHUNK: chunk: expected");
   EXPECT_HAS(message("HEARTH_EXACT=perhaps"), "$HEARTH_EXACT: exact: expected true or false");
+}
+
+TEST_F(SettingsTest, VariablesThatAreNearlySettingsAreWarnedOf) {
+  const auto warnings = [&](const std::string& variables, std::vector<std::string> flags = {}) {
+    flags.insert(flags.begin(), {"config", "show"});
+    const Outcome outcome = run(flags, variables);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return outcome.err;
+  };
+  EXPECT_EQ(warnings("HEARTH_TMEP=1"),
+            "hearth: warning: $HEARTH_TMEP is no setting. Did you mean $HEARTH_TEMP?\n");
+  EXPECT_HAS(warnings("HEARTH_GENERATE_TOPK=1", {"generate"}), "$HEARTH_GENERATE_TOP_K?");
+  EXPECT_EQ(warnings("HEARTH_TMEP=1", {"--quiet"}), "");
+  EXPECT_EQ(warnings("HEARTH_BENCH_N_GEN=1 HEARTH_CONFIG= HEARTH_QQQQQQQQ=1 HEARTHTEMP=1"), "");
+}
+
+TEST_F(SettingsTest, WhatMayBeGivenSeveralTimesMayBeAList) {
+  write("stop = [\"one\", \"two\"]\n");
+  EXPECT_EQ(setting("stop"), from({"one", "two"}, file().string() + ":1"));
+  EXPECT_EQ(setting("stop", "", {"--stop", "three"}), from({"three"}, "flag"));
+  write("stop = \"one\"\n");
+  EXPECT_EQ(setting("stop")["value"], json::array({"one"}));
+}
+
+TEST_F(SettingsTest, TheNumberOfTokensIsNotTakenForAFileOfThem) {
+  write("tokens = 3\n");
+  const Outcome show = run({"config", "show", "--json", "eval"});
+  EXPECT_EQ(show.exit_code, 0) << show.err;
+  EXPECT_FALSE(json::parse(show.out)["eval"].contains("tokens"));
+  EXPECT_EQ(json::parse(show.out)["eval"]["ids"], from(nullptr, "not set"));
 }
 
 TEST_F(SettingsTest, ABrokenFileHidesNeitherHelpNorWhereItIs) {

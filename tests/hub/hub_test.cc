@@ -298,6 +298,10 @@ TEST_F(Cache, NamesResolveToFolders) {
   EXPECT_EQ(resolve_model(first.string(), settings), first);
   EXPECT_EQ(resolve_model("/nowhere/at/all", settings), "/nowhere/at/all");
   EXPECT_EQ(resolve_model("./x", settings), "./x");
+  EXPECT_EQ(model_name(first), "org/small");
+  EXPECT_EQ(model_name(first / ""), "org/small");
+  EXPECT_EQ(model_name("/models/snapshots/mine/"), "mine");
+  EXPECT_EQ(model_name("models/other/../mine"), "mine");
   for (const char* absent : {"org/other", "org/small@v9", "org/small@222222", "nothing"}) {
     EXPECT_THROW(resolve_model(absent, settings), LoadError) << absent;
   }

@@ -98,8 +98,10 @@ TEST(PagePopulator, EndsWhenAllIsThereAndWhenItIsDestroyed) {
   const TempFolder folder;
   testing::write_file(folder.path() / "file", content((size_t{20} << 20) + 5));
   const MappedFile file(folder.path() / "file");
+  EXPECT_TRUE(PagePopulator().finished());
   PagePopulator whole({file.bytes().subspan(100)}, 2);
   whole.wait();
+  EXPECT_TRUE(whole.finished());
   const PagePopulator cut_short({file.bytes()}, 2);
 }
 
