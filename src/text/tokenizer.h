@@ -46,6 +46,7 @@ class Tokenizer {
   std::string token_text(int32_t id) const;
 
  private:
+  friend class GrammarCompiler;
   struct Free {
     void operator()(hearth_tokenizer* handle) const;
   };

@@ -1,9 +1,10 @@
-// The C face of the Rust library hearth-text: Hugging Face's `tokenizers`, and `minijinja` set up
-// to render chat templates as `transformers` does.
+// The C face of the Rust library hearth-text: Hugging Face's `tokenizers`, `minijinja` set up to
+// render chat templates as `transformers` does, and `llguidance` for grammars of answers.
 //
 // Strings are UTF-8 with a length; ill-formed input is read with U+FFFD in place of each ill-formed
 // part. Functions that can fail return false and fill `error`. No panic crosses this border: a bug
-// in the library becomes an error too. Handles may be used by several threads at once.
+// in the library becomes an error too. Handles may be used by several threads at once,
+// except a matcher.
 #pragma once
 
 #include <stdbool.h>
@@ -82,5 +83,34 @@ typedef struct {
 bool hearth_template_render(const hearth_template* chat_template,
                             const hearth_template_input* input, hearth_text_bytes* text,
                             hearth_text_error* error);
+
+typedef struct hearth_vocabulary hearth_vocabulary;
+
+/// The tokens of a tokenizer, for grammars. `end_tokens` end an answer; there is at least one.
+/// Takes a second or two for large vocabularies. NULL: failed.
+hearth_vocabulary* hearth_vocabulary_new(const hearth_tokenizer* tokenizer,
+                                         const int32_t* end_tokens, size_t count,
+                                         hearth_text_error* error);
+void hearth_vocabulary_free(hearth_vocabulary* vocabulary);
+
+/// One answer under a grammar.
+typedef struct hearth_matcher hearth_matcher;
+
+/// Compiles `grammars`, a JSON array of {"name", and "json_schema", "regex" or "lark"} each. An
+/// answer is the first; Lark refers to others as @name. NULL: failed.
+hearth_matcher* hearth_matcher_new(const hearth_vocabulary* vocabulary, const char* grammars,
+                                   size_t grammars_size, hearth_text_error* error);
+/// Another answer, from the same place on. NULL: failed.
+hearth_matcher* hearth_matcher_fork(const hearth_matcher* matcher, hearth_text_error* error);
+void hearth_matcher_free(hearth_matcher* matcher);
+
+/// Fills in which tokens may come next, bit `id % 32` of word `id / 32`; the end tokens alone where
+/// the grammar ends.
+bool hearth_matcher_mask(hearth_matcher* matcher, uint32_t* words, size_t count,
+                         hearth_text_error* error);
+/// The token that came. It must be one of the mask.
+bool hearth_matcher_accept(hearth_matcher* matcher, int32_t token, hearth_text_error* error);
+/// Whether nothing but an end token may follow.
+bool hearth_matcher_done(const hearth_matcher* matcher);
 
 }  // extern "C"

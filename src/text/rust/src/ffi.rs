@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
+use crate::grammar::{Matcher, Vocabulary};
 use crate::template::{Input, Template};
 use crate::tokenizer::Tokenizer;
 use crate::Failure;
@@ -242,4 +243,91 @@ pub unsafe extern "C" fn hearth_template_render(
     rendered
         .map(|text| unsafe { out.write(Buffer::give(text.into_bytes())) })
         .is_some()
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn hearth_vocabulary_new(
+    tokenizer: &Tokenizer,
+    end_tokens: *const i32,
+    count: usize,
+    error: *mut FfiError,
+) -> *mut Vocabulary {
+    let made = guard(error, || {
+        let ends: Vec<u32> = unsafe { slice(end_tokens, count) }
+            .iter()
+            .map(|&id| id as u32)
+            .collect();
+        Ok(Vocabulary::new(tokenizer, &ends)?)
+    });
+    made.map_or(std::ptr::null_mut(), |vocabulary| {
+        Box::into_raw(Box::new(vocabulary))
+    })
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn hearth_vocabulary_free(vocabulary: *mut Vocabulary) {
+    if !vocabulary.is_null() {
+        drop(unsafe { Box::from_raw(vocabulary) });
+    }
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn hearth_matcher_new(
+    vocabulary: &Vocabulary,
+    grammars: *const u8,
+    grammars_size: usize,
+    error: *mut FfiError,
+) -> *mut Matcher {
+    let made = guard(error, || {
+        Ok(vocabulary.compile(&unsafe { text(grammars, grammars_size) })?)
+    });
+    made.map_or(std::ptr::null_mut(), |matcher| {
+        Box::into_raw(Box::new(matcher))
+    })
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn hearth_matcher_fork(
+    matcher: &Matcher,
+    error: *mut FfiError,
+) -> *mut Matcher {
+    let made = guard(error, || Ok(matcher.fork()));
+    made.map_or(std::ptr::null_mut(), |matcher| {
+        Box::into_raw(Box::new(matcher))
+    })
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn hearth_matcher_free(matcher: *mut Matcher) {
+    if !matcher.is_null() {
+        drop(unsafe { Box::from_raw(matcher) });
+    }
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn hearth_matcher_mask(
+    matcher: &mut Matcher,
+    words: *mut u32,
+    count: usize,
+    error: *mut FfiError,
+) -> bool {
+    guard(error, || {
+        // SAFETY: the caller owns `count` words.
+        Ok(matcher.mask(unsafe { std::slice::from_raw_parts_mut(words, count) })?)
+    })
+    .is_some()
+}
+
+#[no_mangle]
+pub unsafe extern "C" fn hearth_matcher_accept(
+    matcher: &mut Matcher,
+    token: i32,
+    error: *mut FfiError,
+) -> bool {
+    guard(error, || Ok(matcher.accept(token as u32)?)).is_some()
+}
+
+#[no_mangle]
+pub extern "C" fn hearth_matcher_done(matcher: &Matcher) -> bool {
+    matcher.done()
 }

@@ -1,8 +1,10 @@
-//! Text for hearth: the tokenizers and chat templates of checkpoints, behind the C ABI of
-//! `hearth_text.h`. Checkpoints are untrusted: what a template may spend is bounded (limits.rs).
+//! Text for hearth: the tokenizers and chat templates of checkpoints, and grammars of answers,
+//! behind the C ABI of `hearth_text.h`. Checkpoints and clients are untrusted: what a template or a
+//! grammar may spend is bounded (limits.rs).
 
 mod builtins;
 mod ffi;
+mod grammar;
 mod json;
 mod limits;
 mod methods;

@@ -1,5 +1,5 @@
-//! What an untrusted template may spend. A conversation of a thousand messages spends less than a
-//! hundredth of each.
+//! What an untrusted template or grammar may spend. A conversation of a thousand messages spends
+//! less than a hundredth of what a template gets.
 
 use std::io::{self, Write};
 
@@ -56,4 +56,26 @@ impl Write for BoundedOutput {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Stack of the thread that compiles grammars. Only what is used becomes memory.
+pub const COMPILER_STACK_BYTES: usize = 256 << 20;
+
+/// Depth of brackets in a regular expression or a Lark grammar.
+const NESTING: usize = 200;
+
+/// Refuses what is nested too deeply for a compiler that recurses. Brackets in strings count, too.
+pub fn check_nesting(source: &str) -> Result<(), String> {
+    let mut depth = 0usize;
+    for byte in source.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => (),
+        }
+        if depth > NESTING {
+            return Err(format!("brackets are nested more than {NESTING} deep"));
+        }
+    }
+    Ok(())
 }
