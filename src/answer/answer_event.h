@@ -16,14 +16,14 @@ namespace hearth {
 /// A token and how likely it was.
 struct TokenLogprob {
   int32_t token = 0;
-  double logprob = 0;  // natural logarithm, of the model's own distribution
-  std::string bytes;   // of the token; may be part of a character
+  double logprob = 0;      // natural logarithm, of the model's own distribution
+  std::string bytes = {};  // of the token; may be part of a character
 };
 
 /// A token of the answer (or prompt) and the likeliest in its place, the likeliest first.
 struct PlaceLogprobs {
   TokenLogprob chosen;
-  std::vector<TokenLogprob> top;
+  std::vector<TokenLogprob> top = {};
 };
 
 /// The prompt is understood and the request queued. The first event, unless it is AnswerFailed.
@@ -46,8 +46,8 @@ struct PromptLogprobs {
 struct TextDelta {
   enum class Part : uint8_t { kThinking, kAnswer };
   Part part = Part::kAnswer;
-  std::string text;
-  std::vector<PlaceLogprobs> logprobs;  // of the tokens behind it, where they were asked for
+  std::string text = {};
+  std::vector<PlaceLogprobs> logprobs = {};  // of the tokens behind it, where they were asked for
 };
 
 /// The model calls a tool. Calls are numbered from 0 within their choice.
@@ -57,7 +57,8 @@ struct ToolCallBegin {
   std::string name;  // whole
 };
 
-/// More of a call's arguments; all of them together are one JSON object.
+/// More of a call's arguments; all of them together are one JSON object, unless the answer was cut
+/// off within them (ChoiceFinished::Reason::kLength): half of a call is not to be acted on.
 struct ToolCallArguments {
   int64_t index = 0;
   std::string text;
@@ -71,7 +72,7 @@ struct ToolCallEnd {
 struct ChoiceFinished {
   enum class Reason : uint8_t { kEnd, kStop, kLength, kToolCalls };
   Reason reason = Reason::kEnd;
-  std::string stop_string;  // of kStop
+  std::string stop_string = {};  // of kStop
   int64_t thinking_tokens = 0;
 };
 

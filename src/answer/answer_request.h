@@ -45,7 +45,7 @@ struct AnswerFormat {
 
 struct AnswerRequest {
   std::variant<ChatInput, RawInput> input;
-  SamplingParameters sampling;  // with the stop strings
+  SamplingParameters sampling = {};  // with the stop strings
   /// Most tokens of each answer; none: what the context leaves.
   std::optional<int64_t> max_tokens = {};
   /// Most tokens of reasoning; none: as many as it takes.

@@ -26,7 +26,7 @@ StopStrings::StopStrings(const std::vector<std::string>& strings)
     : matchers_(strings.begin(), strings.end()) {}
 
 std::string StopStrings::push(std::string_view piece) {
-  if (stopped_) return "";
+  if (stopped()) return "";
   for (const char byte : piece) {
     held_ += byte;
     size_t complete = 0;  // bytes of the longest stop string that ends here
@@ -35,7 +35,7 @@ std::string StopStrings::push(std::string_view piece) {
       if (matcher.matched == matcher.text.size()) complete = std::max(complete, matcher.matched);
     }
     if (complete == 0) continue;
-    stopped_ = true;
+    found_ = held_.substr(held_.size() - complete);
     held_.resize(held_.size() - complete);
     return std::exchange(held_, "");
   }
@@ -48,7 +48,7 @@ std::string StopStrings::push(std::string_view piece) {
 
 std::string StopStrings::flush() {
   for (Matcher& matcher : matchers_) matcher.matched = 0;
-  stopped_ = false;
+  found_.clear();
   return std::exchange(held_, "");
 }
 

@@ -23,7 +23,9 @@ class StopStrings {
   std::string push(std::string_view piece);
 
   /// Whether a stop string has come.
-  bool stopped() const { return stopped_; }
+  bool stopped() const { return !found_.empty(); }
+  /// The one that has come, or empty.
+  const std::string& found() const { return found_; }
 
   /// The end of the text: what was held back. The next text starts anew.
   std::string flush();
@@ -41,7 +43,7 @@ class StopStrings {
 
   std::vector<Matcher> matchers_;
   std::string held_;  // the end of the text that is not passed on yet
-  bool stopped_ = false;
+  std::string found_;
 };
 
 }  // namespace hearth
