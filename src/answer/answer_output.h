@@ -1,6 +1,6 @@
-// The tokens of one choice, turned into the events that its reader hears: reasoning, answer and tool
-// calls, each as soon as it is certain. Streaming or not, and in every dialect, an answer is what
-// these events say.
+// The tokens of one choice, turned into the events that its reader hears: reasoning, answer and
+// tool calls, each as soon as it is certain. Streaming or not, and in every dialect, an answer is
+// what these events say.
 #pragma once
 
 #include <cstdint>

@@ -20,8 +20,8 @@ enum class CallForm : uint8_t {
 /// The form that a template tells the model about.
 CallForm call_form(const ChatTemplate& chat_template);
 
-/// The grammar of the answer first; empty: it is free. Throws ApiError for a tool choice that cannot
-/// be.
+/// The grammar of the answer first; empty: it is free. Throws ApiError for a tool choice that
+/// cannot be.
 std::vector<Grammar> answer_grammars(const AnswerRequest& request, CallForm form);
 
 }  // namespace hearth

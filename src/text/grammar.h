@@ -56,8 +56,8 @@ class TokenMatcher {
 /// Const after construction: threads may share one.
 class GrammarCompiler {
  public:
-  /// Takes a moment: all tokens become a tree of bytes. `end_tokens` end an answer, and are at least
-  /// one. Throws GrammarError.
+  /// Takes a moment: all tokens become a tree of bytes. `end_tokens` end an answer, and are at
+  /// least one. Throws GrammarError.
   GrammarCompiler(const Tokenizer& tokenizer, std::span<const int32_t> end_tokens);
 
   /// The first grammar is that of the answer. Throws GrammarError, also for what would take too

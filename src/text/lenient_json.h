@@ -11,8 +11,9 @@ namespace hearth {
 /// and line ends that should be escaped, escapes that do not exist, True and None, words without
 /// quotes, commas too many or too few, brackets left open. What is well-formed passes unchanged.
 ///
-/// A quote ends a string when a comma, a bracket or a tag follows (a colon, behind a key): the quotes
-/// of `"say "hi" now"` are text. Where a value can neither go on nor be repaired it is broken.
+/// A quote ends a string when a comma, a bracket or a tag follows (a colon, behind a key): the
+/// quotes of `"say "hi" now"` are text. Where a value can neither go on nor be repaired it is
+/// broken.
 class LenientJson {
  public:
   /// Takes bytes from the front of `text` and appends to `out` what is certain. Returns how many it

@@ -19,8 +19,8 @@ namespace hearth {
 
 class ToolCallParser {
  public:
-  /// With `known_only`, calls of tools that the request does not have are text; otherwise that is so
-  /// only for calls within a line of text. The schemas must outlive the parser.
+  /// With `known_only`, calls of tools that the request does not have are text; otherwise that is
+  /// so only for calls within a line of text. The schemas must outlive the parser.
   ToolCallParser(const ToolSchemas& schemas, bool known_only)
       : schemas_(schemas), known_only_(known_only) {}
 

@@ -25,8 +25,8 @@ struct ValueTypes {
 
 class ToolSchemas {
  public:
-  /// `tools` as a template wants them: {"type": "function", "function": {"name", "parameters"}} each,
-  /// or the functions alone. Whatever else is in there is left aside.
+  /// `tools` as a template wants them: {"type": "function", "function": {"name", "parameters"}}
+  /// each, or the functions alone. Whatever else is in there is left aside.
   explicit ToolSchemas(const nlohmann::ordered_json& tools);
 
   bool empty() const { return tools_.empty(); }

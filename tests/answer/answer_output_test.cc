@@ -1,5 +1,5 @@
-// What a reader hears of an answer: reasoning, text and tool calls, for every way that a model can cut
-// the same words into tokens.
+// What a reader hears of an answer: reasoning, text and tool calls, for every way that a model can
+// cut the same words into tokens.
 #include "answer/answer_output.h"
 
 #include <gtest/gtest.h>

@@ -26,7 +26,7 @@ struct RandomAnswer {
 /// token, or else what closes something. Free text in XML ends with its closing tag.
 inline RandomAnswer random_answer(const Tokenizer& tokenizer, AnswerConstraint& constraint,
                                   std::mt19937& random, size_t wild = 30) {
-  static const char* const kClosing[] = {"\"", "}", "]", "</tool_call>", "z", ",", ":"};
+  static const char* const kClosing[] = {"\"", "@", "}", "]", "</tool_call>", "z", ",", ":"};
   constexpr size_t kMostTokens = 3000;
   const int32_t end = *tokenizer.token_id("<|im_end|>");
   RandomAnswer answer;

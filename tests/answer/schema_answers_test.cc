@@ -1,5 +1,5 @@
-// Answers to 500 schemas, each drawn at random under its constraint, and judged by an implementation
-// of JSON Schema that has nothing to do with the one that constrains them.
+// Answers to 500 schemas, each drawn at random under its constraint, and judged by an
+// implementation of JSON Schema that has nothing to do with the one that constrains them.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 

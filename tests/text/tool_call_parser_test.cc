@@ -1,5 +1,5 @@
-// Tool calls as Qwen models write them, and the mistakes that are known from public reports, each at
-// every place where the text can be split.
+// Tool calls as Qwen models write them, and the mistakes that are known from public reports, each
+// at every place where the text can be split.
 #include "text/tool_call_parser.h"
 
 #include <gtest/gtest.h>

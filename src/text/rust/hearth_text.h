@@ -86,8 +86,8 @@ bool hearth_template_render(const hearth_template* chat_template,
 
 typedef struct hearth_vocabulary hearth_vocabulary;
 
-/// The tokens of a tokenizer, for grammars. `end_tokens` end an answer; there is at least one. Takes
-/// a second for large vocabularies. NULL: failed.
+/// The tokens of a tokenizer, for grammars. `end_tokens` end an answer; there is at least one.
+/// Takes a second or two for large vocabularies. NULL: failed.
 hearth_vocabulary* hearth_vocabulary_new(const hearth_tokenizer* tokenizer,
                                          const int32_t* end_tokens, size_t count,
                                          hearth_text_error* error);

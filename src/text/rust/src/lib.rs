@@ -1,6 +1,6 @@
-//! Text for hearth: the tokenizers and chat templates of checkpoints, and grammars of answers, behind
-//! the C ABI of `hearth_text.h`. Checkpoints and clients are untrusted: what a template or a grammar
-//! may spend is bounded (limits.rs).
+//! Text for hearth: the tokenizers and chat templates of checkpoints, and grammars of answers,
+//! behind the C ABI of `hearth_text.h`. Checkpoints and clients are untrusted: what a template or a
+//! grammar may spend is bounded (limits.rs).
 
 mod builtins;
 mod ffi;

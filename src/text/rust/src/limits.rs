@@ -1,5 +1,5 @@
-//! What an untrusted template or grammar may spend. A conversation of a thousand messages spends less
-//! than a hundredth of what a template gets.
+//! What an untrusted template or grammar may spend. A conversation of a thousand messages spends
+//! less than a hundredth of what a template gets.
 
 use std::io::{self, Write};
 
