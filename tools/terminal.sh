@@ -66,7 +66,7 @@ shows_line() { [ "$(terminal_text | sed 's/ *$//' | grep -cxF -- "$2")" -ge "$1"
 enter() {
   entered=$(terminal_text | sed 's/ *$//' | grep -cxF -- ">>> $1" || :)
   type_line "$1"
-  wait_until "the echo of $1" 10 shows_line $((entered + 1)) ">>> $1"
+  wait_until "the echo of $1" 30 shows_line $((entered + 1)) ">>> $1"
 }
 
 # Whether the line editor waits for a line: its prompt is the last text, and it reads single keys.

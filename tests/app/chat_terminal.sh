@@ -43,15 +43,15 @@ ask() {
   answers=$((answers + 1))
   enter "$1"
   wait_until "the statistics of answer $answers" 60 shows "$answers" '^prompt [0-9]* tokens'
-  wait_until 'the prompt' 10 at_prompt
+  wait_until 'the prompt' 30 at_prompt
 }
 
 # command LINE PATTERN: runs a command of the chat, and waits for what it says.
 command_says() {
   before=$(terminal_text | grep -c -- "$2" || :)
   enter "$1"
-  wait_until "the answer to $1" 20 shows $((before + 1)) "$2"
-  wait_until 'the prompt' 10 at_prompt
+  wait_until "the answer to $1" 30 shows $((before + 1)) "$2"
+  wait_until 'the prompt' 30 at_prompt
 }
 
 # figure TURN NAME: prompt, cached, reasoning or answer tokens of a turn's statistics.
@@ -89,16 +89,16 @@ done
 command_says /tokens '[0-9]* of 4096 tokens\.'
 tokens=$(last_tokens)
 enter '/set tokens 3000'
-wait_until 'the prompt' 10 at_prompt
+wait_until 'the prompt' 30 at_prompt
 enter 'Tell me everything'
 has_begun() { [ "$(terminal_text | sed '1,/^>>> Tell me everything/d' | grep -c .)" -ge 2 ]; }
 wait_until 'the beginning of the long answer' 60 has_begun
 press C-c
-wait_until 'the statistics of the stopped answer' 20 shows 4 '^prompt [0-9]* tokens'
-wait_until 'the prompt' 10 at_prompt
+wait_until 'the statistics of the stopped answer' 30 shows 4 '^prompt [0-9]* tokens'
+wait_until 'the prompt' 30 at_prompt
 [ "$(($(figure 4 answer) + $(figure 4 reasoning)))" -lt 3000 ] || fail 'Ctrl-C did not stop it'
 enter '/set tokens 40'
-wait_until 'the prompt' 10 at_prompt
+wait_until 'the prompt' 30 at_prompt
 command_says /undo 'Took the last question back; 6 messages are left\.'
 command_says /tokens '[0-9]* of 4096 tokens\.'
 equal 'tokens after /undo' "$(last_tokens)" "$tokens"
@@ -107,7 +107,7 @@ equal 'tokens after /undo' "$(last_tokens)" "$tokens"
 command_says "/export $terminal_folder/before.md" 'Wrote '
 command_says "/save $terminal_folder/talk.json" 'Saved 6 messages in'
 enter /quit
-wait_until 'the end after /quit' 10 ended 0
+wait_until 'the end after /quit' 60 ended 0
 open_chat
 answers=0
 command_says "/load $terminal_folder/talk.json" 'Loaded 6 messages\.'
@@ -120,7 +120,7 @@ equal 'questions in the export' "$(grep -c '^## You$' "$terminal_folder/talk.md"
 
 # Twice Ctrl-C at the prompt leaves.
 press C-c
-wait_until 'what Ctrl-C says' 10 shows 1 'Ctrl-C once more'
-wait_until 'the prompt' 10 at_prompt
+wait_until 'what Ctrl-C says' 30 shows 1 'Ctrl-C once more'
+wait_until 'the prompt' 30 at_prompt
 press C-c
-wait_until 'the end after two Ctrl-C' 10 ended 0
+wait_until 'the end after two Ctrl-C' 60 ended 0
