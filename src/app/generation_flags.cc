@@ -6,10 +6,7 @@ namespace hearth {
 
 void add_generation_flags(CLI::App& command, GenerationFlags& flags, int64_t max_tokens) {
   add_model_flags(command, flags.model);
-  flags.model.shipped_by_default = true;
-  command.get_option("--model")->required(false)->description(
-      "Model folder, Hub id (org/name[@revision]) or alias (default: the small one that comes "
-      "with hearth)");
+  default_to_shipped_model(command, flags.model);
   add_run_flags(command, flags.model);
   flags.max_tokens = max_tokens;
   command.add_option("--system", flags.system, "A system message before the prompt");

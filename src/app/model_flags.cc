@@ -53,6 +53,13 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
   command.option_defaults()->group("Options");
 }
 
+void default_to_shipped_model(CLI::App& command, ModelFlags& flags) {
+  flags.shipped_by_default = true;
+  command.get_option("--model")->required(false)->description(
+      "Model folder, Hub id (org/name[@revision]) or alias (default: the small one that comes "
+      "with hearth)");
+}
+
 void add_run_flags(CLI::App& command, ModelFlags& flags) {
   command.option_defaults()->group("Run");
   command.add_option("-t,--threads", flags.threads, "Worker threads; 0: one per physical core")

@@ -42,6 +42,9 @@ struct ModelFlags {
 /// --residency and --lock.
 void add_model_flags(CLI::App& command, ModelFlags& flags);
 
+/// Makes -m optional: without it, the model that comes with hearth.
+void default_to_shipped_model(CLI::App& command, ModelFlags& flags);
+
 /// Adds how it is run: -t, --isa and --chunk.
 void add_run_flags(CLI::App& command, ModelFlags& flags);
 

@@ -213,6 +213,7 @@ void add_serve_command(CLI::App& app) {
   const auto options = std::make_shared<ServeOptions>();
   CLI::App* command = app.add_subcommand("serve", "Answer clients over HTTP");
   add_model_flags(*command, options->generation.model);
+  default_to_shipped_model(*command, options->generation.model);
   add_run_flags(*command, options->generation.model);
   add_size_flags(*command, *options);
   add_network_flags(*command, *options);

@@ -4,7 +4,7 @@
 
 #include "server/dialect/limits.h"
 #include "server/routes/chat_tools.h"
-#include "server/routes/conversation.h"
+#include "server/routes/client_conversation.h"
 
 namespace hearth {
 namespace {

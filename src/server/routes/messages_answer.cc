@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "server/routes/carried_reasoning.h"
-#include "server/routes/conversation.h"
+#include "server/routes/client_conversation.h"
 #include "server/routes/sse_frame.h"
 
 namespace hearth {

@@ -9,7 +9,7 @@
 #include "server/dialect/sampling_fields.h"
 #include "server/routes/carried_reasoning.h"
 #include "server/routes/chat_tools.h"
-#include "server/routes/conversation.h"
+#include "server/routes/client_conversation.h"
 
 namespace hearth {
 namespace {
@@ -53,14 +53,14 @@ std::string joined_text(const JsonFields& owner, const char* key, bool from_tool
   return all;
 }
 
-void add_system(const JsonFields& owner, const char* key, Conversation& conversation) {
+void add_system(const JsonFields& owner, const char* key, ClientConversation& conversation) {
   const std::string text = without_billing_header(joined_text(owner, key, false));
   if (!text.empty()) conversation.instruct(text);
 }
 
 /// A user's turn: results of tools, then what the user says. Reminders that a client puts behind
 /// results are no question of the user.
-void add_user_blocks(const JsonFields& message, Conversation& conversation) {
+void add_user_blocks(const JsonFields& message, ClientConversation& conversation) {
   std::string said;
   bool has_result = false;
   for (const JsonFields& block : message.objects("content", kLimits.parts_of_content)) {
@@ -82,14 +82,14 @@ void add_user_blocks(const JsonFields& message, Conversation& conversation) {
   if (!said.empty() || !has_result) conversation.say(said);
 }
 
-void add_thinking(const JsonFields& block, Conversation& conversation) {
+void add_thinking(const JsonFields& block, ClientConversation& conversation) {
   std::string text = block.text("thinking").value_or("");
   if (text.empty()) text = carried_reasoning(block.text("signature").value_or("")).value_or("");
   if (!text.empty()) conversation.think(text);
 }
 
 /// Blocks of a kind that hearth does not make, as of searches on a vendor's servers, are left out.
-void add_own_blocks(const JsonFields& message, Conversation& conversation) {
+void add_own_blocks(const JsonFields& message, ClientConversation& conversation) {
   for (const JsonFields& block : message.objects("content", kLimits.parts_of_content)) {
     const std::string type = block.required_text("type");
     if (type == "text") {
@@ -104,7 +104,7 @@ void add_own_blocks(const JsonFields& message, Conversation& conversation) {
   }
 }
 
-void add_message(const JsonFields& message, Conversation& conversation) {
+void add_message(const JsonFields& message, ClientConversation& conversation) {
   const std::string role = message.required_text("role");
   const Json* const content = message.find("content");
   if (!content) message.fail("content", "is missing; it must be a string or an array");
@@ -122,8 +122,8 @@ void add_message(const JsonFields& message, Conversation& conversation) {
   }
 }
 
-Conversation conversation_of(const JsonFields& body) {
-  Conversation conversation;
+ClientConversation conversation_of(const JsonFields& body) {
+  ClientConversation conversation;
   add_system(body, "system", conversation);
   if (!body.has("messages")) body.fail("messages", "is missing; it must be an array");
   for (const JsonFields& message : body.objects("messages", kLimits.messages)) {
@@ -223,7 +223,7 @@ MessagesRequest messages_request(const Json& json, const SamplingParameters& sam
   const JsonFields body(json);
   MessagesRequest request;
   AnswerRequest& answer = request.answer;
-  const Conversation conversation = conversation_of(body);
+  const ClientConversation conversation = conversation_of(body);
   ChatInput chat;
   chat.messages = conversation.messages();
   chat.continues_last = conversation.ends_with_answer();

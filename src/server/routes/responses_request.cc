@@ -9,7 +9,7 @@
 #include "server/dialect/sampling_fields.h"
 #include "server/routes/carried_reasoning.h"
 #include "server/routes/chat_tools.h"
-#include "server/routes/conversation.h"
+#include "server/routes/client_conversation.h"
 
 namespace hearth {
 namespace {
@@ -43,7 +43,7 @@ std::string content_text(const JsonFields& item, const char* key, bool from_tool
   return text;
 }
 
-void add_message(const JsonFields& item, Conversation& conversation) {
+void add_message(const JsonFields& item, ClientConversation& conversation) {
   const std::string role = item.required_text("role");
   if (!item.has("content")) item.fail("content", "is missing; it must be a string or an array");
   const std::string text = content_text(item, "content", false);
@@ -59,7 +59,7 @@ void add_message(const JsonFields& item, Conversation& conversation) {
   }
 }
 
-void add_reasoning(const JsonFields& item, Conversation& conversation) {
+void add_reasoning(const JsonFields& item, ClientConversation& conversation) {
   std::string text = content_text(item, "content", false);
   if (text.empty()) {
     text = carried_reasoning(item.text("encrypted_content").value_or("")).value_or("");
@@ -68,7 +68,7 @@ void add_reasoning(const JsonFields& item, Conversation& conversation) {
 }
 
 /// Items of kinds that nobody here makes or reads, as of web searches, are left out.
-void add_item(const JsonFields& item, Conversation& conversation) {
+void add_item(const JsonFields& item, ClientConversation& conversation) {
   const std::string type = item.text("type").value_or("message");
   if (type == "message") {
     add_message(item, conversation);
@@ -87,8 +87,8 @@ void add_item(const JsonFields& item, Conversation& conversation) {
   }
 }
 
-Conversation conversation_of(const JsonFields& body) {
-  Conversation conversation;
+ClientConversation conversation_of(const JsonFields& body) {
+  ClientConversation conversation;
   if (const auto instructions = body.text("instructions")) conversation.instruct(*instructions);
   const Json* const input = body.find("input");
   if (!input) body.fail("input", "is missing; it must be a string or an array");

@@ -9,7 +9,7 @@
 
 namespace hearth {
 
-class Conversation {
+class ClientConversation {
  public:
   /// Instructions of whoever runs the client. Templates know one such message, the first: what
   /// comes before the first answer joins it. Later ones stay where they are, as a remark, since

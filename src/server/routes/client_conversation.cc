@@ -1,4 +1,4 @@
-#include "server/routes/conversation.h"
+#include "server/routes/client_conversation.h"
 
 #include <fmt/format.h>
 
@@ -14,7 +14,7 @@ void append(std::string& text, const std::string& more, const char* between) {
 
 }  // namespace
 
-void Conversation::instruct(const std::string& text) {
+void ClientConversation::instruct(const std::string& text) {
   if (answered_) {
     remark(fmt::format("<system-reminder>\n{}\n</system-reminder>", text));
   } else {
@@ -22,16 +22,16 @@ void Conversation::instruct(const std::string& text) {
   }
 }
 
-void Conversation::say(const std::string& text) {
+void ClientConversation::say(const std::string& text) {
   messages_.push_back({{"role", "user"}, {"content", text}});
 }
 
-void Conversation::remark(const std::string& text) {
+void ClientConversation::remark(const std::string& text) {
   if (messages_.empty() || messages_.back()["role"] == "assistant") return say(text);
   append(messages_.back()["content"].get_ref<std::string&>(), text, "\n\n");
 }
 
-Json& Conversation::own_turn() {
+Json& ClientConversation::own_turn() {
   answered_ = true;
   if (messages_.empty() || messages_.back()["role"] != "assistant") {
     messages_.push_back({{"role", "assistant"}, {"content", ""}});
@@ -39,33 +39,33 @@ Json& Conversation::own_turn() {
   return messages_.back();
 }
 
-void Conversation::think(const std::string& text) {
+void ClientConversation::think(const std::string& text) {
   Json& turn = own_turn();
   if (!turn.contains("reasoning_content")) turn["reasoning_content"] = "";
   append(turn["reasoning_content"].get_ref<std::string&>(), text, "\n");
 }
 
-void Conversation::answer(const std::string& text) {
+void ClientConversation::answer(const std::string& text) {
   append(own_turn()["content"].get_ref<std::string&>(), text, "\n");
 }
 
-void Conversation::call(const std::string& id, const std::string& name, Json arguments) {
+void ClientConversation::call(const std::string& id, const std::string& name, Json arguments) {
   own_turn()["tool_calls"].push_back(
       {{"id", id},
        {"type", "function"},
        {"function", {{"name", name}, {"arguments", std::move(arguments)}}}});
 }
 
-void Conversation::result(const std::string& call_id, const std::string& text) {
+void ClientConversation::result(const std::string& call_id, const std::string& text) {
   messages_.push_back({{"role", "tool"}, {"tool_call_id", call_id}, {"content", text}});
 }
 
-bool Conversation::ends_with_answer() const {
+bool ClientConversation::ends_with_answer() const {
   return !messages_.empty() && messages_.back()["role"] == "assistant" &&
          !messages_.back().contains("tool_calls");
 }
 
-Json Conversation::messages() const {
+Json ClientConversation::messages() const {
   Json all = Json::array();
   if (!instructions_.empty()) {
     all.push_back({{"role", "system"}, {"content", instructions_}});
