@@ -42,12 +42,12 @@ class ManualService : public FakeService {
 /// Runs tasks when it is told to, in the thread that tells it.
 class QueueExchange : public FakeExchange {
  public:
-  QueueExchange()
+  explicit QueueExchange(std::string body = "")
       : FakeExchange(HttpRequest{.method = "POST",
                                  .path = "/answer",
                                  .query = "",
                                  .headers = {},
-                                 .body = "",
+                                 .body = std::move(body),
                                  .id = "",
                                  .client = ""}) {}
 
@@ -72,13 +72,14 @@ class QueueExchange : public FakeExchange {
     return tasks.size();
   }
   void run_until_over() {
-    while (!ended && !response) {
-      {
-        std::unique_lock lock(mutex_);
-        wakes_.wait(lock, [this] { return !tasks_.empty(); });
-      }
-      run();
+    while (!ended && !response) run_next();
+  }
+  void run_next() {
+    {
+      std::unique_lock lock(mutex_);
+      wakes_.wait(lock, [this] { return !tasks_.empty(); });
     }
+    run();
   }
   void drain() {
     is_congested = false;
@@ -326,6 +327,39 @@ TEST_F(AnswerStreamTest, EventsFromAnotherThreadArriveInOrder) {
   std::string expected;
   for (int i = 0; i < kEvents; ++i) expected += "0:" + std::to_string(i) + ";";
   EXPECT_EQ(exchange_->stream, expected + "[end]");
+}
+
+TEST_F(AnswerStreamTest, LargeBodiesAreUnderstoodInTheBackground) {
+  const auto ask = [&](size_t bytes, bool good) {
+    service_.sinks.clear();
+    exchange_ = std::make_shared<QueueExchange>(std::string(bytes, 'x'));
+    std::thread::id thread;
+    const auto understand = [&](const ApiSettings&, const HttpRequest& request) {
+      thread = std::this_thread::get_id();
+      if (!good) throw ApiError(ApiError::Kind::kInvalid, "bad");
+      AnswerPlan plan;
+      plan.requests.resize(1);
+      plan.requests.front().max_tokens = static_cast<int64_t>(request.body.size());
+      plan.writer = std::make_unique<PlainWriter>(false);
+      return plan;
+    };
+    answer_body(service_, settings_, exchange_, understand,
+                [](const ApiError& error) { return PlainWriter(false).refuse(error); });
+    if (bytes > 100'000) {
+      EXPECT_TRUE(service_.sinks.empty()) << "submitted in another thread";
+      exchange_->run_next();
+    }
+    return thread == std::this_thread::get_id();
+  };
+  for (const int64_t bytes : {10, 1'000'000}) {
+    EXPECT_EQ(ask(static_cast<size_t>(bytes), true), bytes == 10) << "which thread";
+    ASSERT_EQ(service_.sinks.size(), 1u);
+    EXPECT_EQ(service_.requests.back().max_tokens, bytes);
+    ask(static_cast<size_t>(bytes), false);
+    ASSERT_TRUE(exchange_->response);
+    EXPECT_EQ(exchange_->response->status, 400);
+    EXPECT_EQ(exchange_->response->body, "bad");
+  }
 }
 
 TEST_F(AnswerStreamTest, NothingIsKeptAliveAfterTheEnd) {

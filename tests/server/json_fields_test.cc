@@ -63,6 +63,28 @@ TEST(JsonFieldsTest, KeysAreLimited) {
   EXPECT_EQ(parse_error(many + "0]"), ": The body is not acceptable JSON: more than 200000 keys.");
 }
 
+TEST(JsonFieldsTest, ValuesAreLimited) {
+  const auto zeros = [](size_t count) {
+    std::string text = "[";
+    for (size_t i = 1; i < count; ++i) text += "0,";
+    return text + "0]";
+  };
+  EXPECT_EQ(parse_error(zeros(kLimits.values - 1)), "nothing");
+  EXPECT_EQ(parse_error(zeros(kLimits.values)),
+            ": The body is not acceptable JSON: more than 2000000 values.");
+}
+
+TEST(JsonFieldsTest, ValuesAreBuiltAsTheyCome) {
+  for (const std::string body :
+       {R"({"z":{"y":[{},[],{"a":[1,[2.5,-3],{"b":null}]}],"x":"é
+"},"a":[[[]],true]})",
+        "5", R"("text")", "null", R"([{"a":1},{"a":{"a":[0]}},18446744073709551615])"}) {
+    EXPECT_EQ(parse_json(body), Json::parse(body));
+    EXPECT_EQ(to_text(parse_json(body)), Json::parse(body).dump());
+  }
+  EXPECT_EQ(to_text(parse_json(R"({"a":[1],"b":2,"a":{"c":3}})")), R"({"a":{"c":3},"b":2})");
+}
+
 TEST(JsonFieldsTest, BytesThatAreNoUtf8AreReplaced) {
   EXPECT_EQ(to_text(Json("a\xe2\x82")), "\"a\xef\xbf\xbd\"");
 }

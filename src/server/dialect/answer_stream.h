@@ -3,6 +3,7 @@
 // whole. Requests rest while the client does not read, and end when it goes.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,5 +45,13 @@ struct AnswerPlan {
 /// outlives the exchange.
 void answer(AnswerService& service, const ApiSettings& settings,
             const std::shared_ptr<Exchange>& exchange, AnswerPlan plan);
+
+/// The same, for a plan that `understand` makes of the request's body: in the background, if it is
+/// a large one. ApiErrors, also that of a full background, are answered by `refuse`. Neither may
+/// hold the settings: their background would wait for itself when it ends.
+void answer_body(AnswerService& service, const ApiSettings& settings,
+                 const std::shared_ptr<Exchange>& exchange,
+                 std::function<AnswerPlan(const ApiSettings&, const HttpRequest&)> understand,
+                 std::function<HttpResponse(const ApiError&)> refuse);
 
 }  // namespace hearth

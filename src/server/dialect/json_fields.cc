@@ -9,29 +9,32 @@
 namespace hearth {
 namespace {
 
-/// Only looks: nothing is built from a body before it is known to be small enough.
-class BodyChecker : public nlohmann::json_sax<Json> {
+/// Builds a value while it counts, so that what is too large ends early.
+class BodyBuilder : public nlohmann::json_sax<Json> {
  public:
+  Json& root() { return root_; }
   const std::string& problem() const { return problem_; }
 
-  bool null() override { return true; }
-  bool boolean(bool) override { return true; }
-  bool number_integer(number_integer_t) override { return true; }
-  bool number_unsigned(number_unsigned_t) override { return true; }
-  bool number_float(number_float_t, const string_t&) override { return true; }
-  bool string(string_t&) override { return true; }
-  bool binary(binary_t&) override { return true; }
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(number_integer_t value) override { return add(value); }
+  bool number_unsigned(number_unsigned_t value) override { return add(value); }
+  bool number_float(number_float_t value, const string_t&) override { return add(value); }
+  bool string(string_t& value) override { return add(std::move(value)); }
+  bool binary(binary_t&) override { return fail("binary"); }
 
-  bool start_object(size_t) override { return enter(); }
+  bool start_object(size_t) override { return enter(Json::object()); }
   bool end_object() override { return leave(); }
-  bool start_array(size_t) override { return enter(); }
+  bool start_array(size_t) override { return enter(Json::array()); }
   bool end_array() override { return leave(); }
 
-  bool key(string_t&) override {
-    if (++keys_.back() > kLimits.keys_of_object) {
+  bool key(string_t& name) override {
+    Open& object = open_.back();
+    if (++object.keys > kLimits.keys_of_object) {
       return fail(fmt::format("an object has more than {} keys", kLimits.keys_of_object));
     }
-    if (++all_keys_ > kLimits.keys) return fail(fmt::format("more than {} keys", kLimits.keys));
+    if (++keys_ > kLimits.keys) return fail(fmt::format("more than {} keys", kLimits.keys));
+    object.field = &(*object.value)[name];
     return true;
   }
 
@@ -39,20 +42,42 @@ class BodyChecker : public nlohmann::json_sax<Json> {
     // Without the library's own number of the error, in brackets.
     const std::string_view what = error.what();
     const size_t bracket = what.find("] ");
-    problem_ = what.substr(bracket == what.npos ? 0 : bracket + 2);
-    return false;
+    return fail(std::string(what.substr(bracket == what.npos ? 0 : bracket + 2)));
   }
 
  private:
-  bool enter() {
-    if (keys_.size() >= kLimits.depth) {
+  /// An object or array whose end has not come. The pointers hold until it gets its next value.
+  struct Open {
+    Json* value;
+    Json* field = nullptr;  // of an object: whose key came last
+    size_t keys = 0;
+  };
+
+  bool add(Json value) { return place(std::move(value)) != nullptr; }
+
+  /// Where the value is now; null when there are too many.
+  Json* place(Json value) {
+    if (++values_ > kLimits.values) {
+      fail(fmt::format("more than {} values", kLimits.values));
+      return nullptr;
+    }
+    if (open_.empty()) return &(root_ = std::move(value));
+    Open& parent = open_.back();
+    if (parent.field) return &(*parent.field = std::move(value));
+    parent.value->push_back(std::move(value));
+    return &parent.value->back();
+  }
+
+  bool enter(Json container) {
+    if (open_.size() >= kLimits.depth) {
       return fail(fmt::format("deeper than {} levels", kLimits.depth));
     }
-    keys_.push_back(0);
-    return true;
+    Json* const value = place(std::move(container));
+    if (value) open_.push_back({value});
+    return value != nullptr;
   }
   bool leave() {
-    keys_.pop_back();
+    open_.pop_back();
     return true;
   }
   bool fail(std::string problem) {
@@ -60,20 +85,20 @@ class BodyChecker : public nlohmann::json_sax<Json> {
     return false;
   }
 
-  std::vector<size_t> keys_;  // of the open objects and arrays
-  size_t all_keys_ = 0;
+  Json root_;
+  std::vector<Open> open_;  // the innermost last
+  size_t keys_ = 0;
+  size_t values_ = 0;
   std::string problem_;
 };
 
 }  // namespace
 
 Json parse_json(std::string_view body) {
-  BodyChecker checker;
-  if (!Json::sax_parse(body, &checker)) {
-    throw ApiError(ApiError::Kind::kInvalid,
-                   fmt::format("The body is not acceptable JSON: {}.", checker.problem()));
-  }
-  return Json::parse(body);
+  BodyBuilder builder;
+  if (Json::sax_parse(body, &builder)) return std::move(builder.root());
+  throw ApiError(ApiError::Kind::kInvalid,
+                 fmt::format("The body is not acceptable JSON: {}.", builder.problem()));
 }
 
 std::string to_text(const Json& json) {

@@ -8,8 +8,11 @@
 namespace hearth {
 
 struct RequestLimits {
-  // JSON of any request. Keys are limited because each new one is compared with those before it.
+  // JSON of any request. Values are limited because each takes 16 bytes or more, keys because each
+  // new one is compared with those before it.
+  size_t body_bytes = 32 << 20;
   size_t depth = 64;
+  size_t values = 2'000'000;
   size_t keys_of_object = 1024;
   size_t keys = 200'000;
 

@@ -30,9 +30,10 @@ Route detokenize_route(AnswerService& service, const ApiSettings& settings) {
       .method = "POST",
       .path = "/detokenize",
       .handle = with_openai_errors([&service, settings](const std::shared_ptr<Exchange>& exchange) {
-        const Json body = parse_json(exchange->request().body);
-        const auto make = [&service, tokens = tokens_of(JsonFields(body))] {
-          return json_response({{"content", service.detokenize(tokens)}});
+        const auto make = [&service, exchange] {
+          const Json body = parse_json(exchange->request().body);
+          const std::string text = service.detokenize(tokens_of(JsonFields(body)));
+          return json_response({{"content", text}});
         };
         respond_later(*settings.background, exchange, make, openai_refusal);
       }),

@@ -24,9 +24,13 @@ Json piece_of(const std::string& bytes) {
   return list;
 }
 
-Json tokens_of(const AnswerService& service, const std::string& text, bool special, bool pieces) {
-  const std::vector<int32_t> tokens = service.tokenize(text, special);
-  if (!pieces) return {{"tokens", tokens}};
+Json tokens_of(const AnswerService& service, const JsonFields& body) {
+  // vLLM's clients call the text a prompt.
+  const char* const key = body.has("content") ? "content" : "prompt";
+  if (!body.has(key)) body.fail("content", "is missing; it must be a string");
+  const std::vector<int32_t> tokens =
+      service.tokenize(*body.text(key), body.boolean("parse_special").value_or(true));
+  if (!body.boolean("with_pieces").value_or(false)) return {{"tokens", tokens}};
   Json list = Json::array();
   for (const int32_t token : tokens) {
     list.push_back({{"id", token}, {"piece", piece_of(service.detokenize({token}))}});
@@ -41,15 +45,9 @@ Route tokenize_route(AnswerService& service, const ApiSettings& settings) {
       .method = "POST",
       .path = "/tokenize",
       .handle = with_openai_errors([&service, settings](const std::shared_ptr<Exchange>& exchange) {
-        const Json body = parse_json(exchange->request().body);
-        const JsonFields fields(body);
-        // vLLM's clients call the text a prompt.
-        const char* const key = fields.has("content") ? "content" : "prompt";
-        if (!fields.has(key)) fields.fail("content", "is missing; it must be a string");
-        const auto make = [&service, text = *fields.text(key),
-                           special = fields.boolean("parse_special").value_or(true),
-                           pieces = fields.boolean("with_pieces").value_or(false)] {
-          return json_response(tokens_of(service, text, special, pieces));
+        const auto make = [&service, exchange] {
+          const Json body = parse_json(exchange->request().body);
+          return json_response(tokens_of(service, JsonFields(body)));
         };
         respond_later(*settings.background, exchange, make, openai_refusal);
       }),
