@@ -150,6 +150,19 @@ TEST(Links, MustLeadToAFileOrAFolder) {
   EXPECT_EQ(findings[0].line, 1);
 }
 
+TEST(Names, AreThoseOfOneType) {
+  const SourceFile one = {"src/a/a.h", "namespace hearth {\nstruct A {};\nclass B;\n}\n"};
+  const SourceFile other = {"src/b/b.h", "namespace hearth {\nstruct A;\nclass B {\n};\n}\n"};
+  const SourceFile nested = {"src/c/c.h", "namespace hearth::avx2 {\nstruct A {};\n}\n"};
+  EXPECT_TRUE(check_names({one, other, nested}).empty());
+  const SourceFile same = {"src/d/d.h", "namespace hearth {\n\nstruct A {\n};\n}\n"};
+  const std::vector<Finding> findings = check_names({one, same});
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].path, "src/d/d.h");
+  EXPECT_EQ(findings[0].line, 3);
+  EXPECT_EQ(findings[0].rule, "one-name");
+}
+
 TEST(Exemptions, LetPassUpToTheirLimit) {
   const Finding long_function = {"src/a.cc", 3, "function-length", "long", "f", 80};
   const auto kept = [&](const std::string& line) {

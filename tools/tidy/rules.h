@@ -33,6 +33,9 @@ std::vector<Finding> check_reach(const std::vector<SourceFile>& files);
 /// Links of documents to files that do not exist.
 std::vector<Finding> check_links(const std::vector<SourceFile>& files);
 
+/// Types that two headers of src/ define under the same name.
+std::vector<Finding> check_names(const std::vector<SourceFile>& files);
+
 /// A line of exemptions.txt: `PATH[:FUNCTION] RULE[=LINES] REASON`.
 struct Exemption {
   std::string path;

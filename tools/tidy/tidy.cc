@@ -52,6 +52,7 @@ int run(const fs::path& root) {
   const std::vector<SourceFile> files = read_tree(root);
   std::vector<Finding> findings = check_reach(files);
   for (const Finding& finding : check_links(files)) findings.push_back(finding);
+  for (const Finding& finding : check_names(files)) findings.push_back(finding);
   for (const SourceFile& file : files) {
     for (const Finding& finding : check_file(file)) findings.push_back(finding);
   }
