@@ -152,6 +152,7 @@ TEST(AnswerService, ChoicesShareThePrompt) {
     expected.push_back(served.answer(one)->answer());
   }
   EXPECT_NE(expected[0], expected[1]);
+  ASSERT_TRUE(served.wait_idle());  // the last answer is counted after it was told
   const ServiceStatus before = served.service().status();
   AnswerRequest other = raw_request(5, 200, 12);  // so that nothing is known of it
   other.sampling = {.temperature = 1.5, .seed = 70};

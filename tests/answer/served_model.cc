@@ -12,6 +12,13 @@ namespace hearth::testing {
 using std::chrono_literals::operator""min;
 using std::chrono_literals::operator""ms;
 
+namespace {
+
+/// Only failures take so long, or a sanitizer on a busy machine.
+constexpr auto kPatience = 5min;
+
+}  // namespace
+
 void Listener::take(AnswerEvent event) noexcept {
   if (on_event) on_event(event);
   const std::lock_guard lock(mutex_);
@@ -28,7 +35,7 @@ bool Listener::wait() {
 
 bool Listener::wait_until(const std::function<bool(const AnswerEvent&)>& is) {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, 1min,
+  return changed_.wait_for(lock, kPatience,
                            [&] { return std::any_of(events_.begin(), events_.end(), is); });
 }
 
@@ -118,7 +125,7 @@ std::shared_ptr<Listener> ServedModel::answer(AnswerRequest request) {
 
 bool ServedModel::wait_idle() {
   const auto busy = [](const ServiceStatus::Slot& slot) { return slot.busy; };
-  for (const auto end = std::chrono::steady_clock::now() + 1min;
+  for (const auto end = std::chrono::steady_clock::now() + kPatience;
        std::chrono::steady_clock::now() < end; std::this_thread::sleep_for(1ms)) {
     const ServiceStatus status = service().status();
     if (status.waiting == 0 && std::none_of(status.slots.begin(), status.slots.end(), busy)) {

@@ -26,7 +26,7 @@ class Listener : public AnswerSink {
   void take(AnswerEvent event) noexcept override;
   bool full() const noexcept override { return behind; }
 
-  /// Until the last event, or one of a kind, has come. False after a minute without it.
+  /// Until the last event, or one of a kind, has come. False after minutes without it.
   bool wait();
   template <typename Event>
   bool wait_for() {
@@ -72,7 +72,7 @@ class ServedModel {
   /// Submits a request and waits for its end.
   std::shared_ptr<Listener> answer(AnswerRequest request);
 
-  /// Until no slot is busy and nothing waits. False after a minute.
+  /// Until no slot is busy and nothing waits. False after minutes.
   bool wait_idle();
 
  private:

@@ -157,7 +157,7 @@ TEST(Serve, WhatCannotBeServedIsRefused) {
   };
   const Outcome open = run({"--host", "0.0.0.0", "--port", "0"});
   EXPECT_EQ(open.exit_code, 2) << open.err;
-  EXPECT_NE(open.err.find("--api-key"), std::string::npos) << open.err;
+  EXPECT_NE(open.err.find("API key"), std::string::npos) << open.err;
   EXPECT_EQ(run({"--alias", "a/b"}).exit_code, 2);
   EXPECT_EQ(run({"--api-key-file", "/nowhere/keys"}).exit_code, 2);
   EXPECT_EQ(run({"-c", "5000"}).exit_code, 2);
