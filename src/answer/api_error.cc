@@ -17,7 +17,6 @@ int ApiError::status() const {
     case Kind::kUnsupportedType: return 415;
     case Kind::kOverloaded: return 429;
     case Kind::kInternal: return 500;
-    case Kind::kNotImplemented: return 501;
     case Kind::kUnavailable: return 503;
   }
   CHECK(!"an unknown kind of error");

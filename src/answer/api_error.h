@@ -21,7 +21,6 @@ class ApiError : public std::runtime_error {
     kUnsupportedType,  // 415
     kOverloaded,       // 429: the queue is full
     kInternal,         // 500
-    kNotImplemented,   // 501
     kUnavailable,      // 503: loading or stopping
   };
 

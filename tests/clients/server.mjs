@@ -5,8 +5,8 @@ if (!url) throw new Error("HEARTH_URL is not set; tests/clients/run starts a ser
 
 export const question = 'What does the word "whisper" mean?';
 export const answer = /speak softly/;
-export const followUp = "And its opposite?";
-export const followUpAnswer = /shout/;
+export const followUp = "What part of speech is it?";
+export const followUpAnswer = /verb/;
 export const weatherQuestion = "What is the weather in Paris?";
 export const weather = {
   name: "get_weather",

@@ -37,6 +37,12 @@ def asked(content, **more):
             "messages": [{"role": "user", "content": content}], **more}
 
 
+def told(content, **more):
+    """The same for messages, whose library knows no temperature."""
+    return {"model": MODEL, "max_tokens": 300, "extra_body": {"temperature": 0},
+            "messages": [{"role": "user", "content": content}], **more}
+
+
 def test_models(client):
     assert [m.id for m in client.models.list()] == [MODEL]
 
@@ -86,7 +92,7 @@ def test_responses(client):
 
 
 def test_messages(claude):
-    with claude.messages.stream(**asked(QUESTION, max_tokens=300)) as stream:
+    with claude.messages.stream(**told(QUESTION)) as stream:
         text = "".join(stream.text_stream)
     assert ANSWER in text
 
@@ -94,8 +100,7 @@ def test_messages(claude):
 def test_messages_with_a_tool(claude):
     tools = [{"name": WEATHER["name"], "description": WEATHER["description"],
               "input_schema": WEATHER["parameters"]}]
-    reply = claude.messages.create(
-        **asked("What is the weather in Paris?", tools=tools, max_tokens=300))
+    reply = claude.messages.create(**told("What is the weather in Paris?", tools=tools))
     (call,) = [block for block in reply.content if block.type == "tool_use"]
     assert call.input == {"city": "Paris"}
 
@@ -106,4 +111,4 @@ def test_errors(client, claude):
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("nothing")
     with pytest.raises(anthropic.BadRequestError, match="prompt is too long"):
-        claude.messages.create(**asked("word " * 20000, max_tokens=10))
+        claude.messages.create(**told("word " * 20000))

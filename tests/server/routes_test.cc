@@ -107,9 +107,9 @@ TEST_F(RoutesTest, Models) {
 
 TEST_F(RoutesTest, EmbeddingsAreRefused) {
   const HttpResponse response = ask("POST", "/v1/embeddings", R"({"input": "a"})");
-  EXPECT_EQ(response.status, 501);
+  EXPECT_EQ(response.status, 400);
   const Json error = Json::parse(response.body)["error"];
-  EXPECT_EQ(error["type"], "not_supported_error");
+  EXPECT_EQ(error["type"], "invalid_request_error");
   EXPECT_NE(error["message"].get<std::string>().find("ember"), std::string::npos);
   EXPECT_EQ(response.headers, (HttpHeaders{{"x-should-retry", "false"}}));
 }

@@ -25,7 +25,6 @@ Form form_of(Kind kind) {
     case Kind::kUnsupportedType: return {"invalid_request_error", "unsupported_media_type"};
     case Kind::kOverloaded: return {"rate_limit_error", "overloaded"};
     case Kind::kInternal: return {"server_error", "internal_error"};
-    case Kind::kNotImplemented: return {"not_supported_error", "not_implemented"};
     case Kind::kUnavailable: return {"unavailable_error", "unavailable"};
   }
   CHECK(!"an unknown kind of error");

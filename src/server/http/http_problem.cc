@@ -45,7 +45,6 @@ HttpProblem to_problem(const ApiError& error) {
     case Kind::kUnsupportedType: problem.code = "unsupported_type"; break;
     case Kind::kOverloaded: problem.code = "overloaded"; break;
     case Kind::kInternal: problem.code = "internal_error"; break;
-    case Kind::kNotImplemented: problem.code = "not_implemented"; break;
     case Kind::kUnavailable: problem.code = "unavailable"; break;
   }
   if (error.status() == 429 || error.status() == 503) {

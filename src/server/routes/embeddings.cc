@@ -9,7 +9,7 @@ Route embeddings_route(AnswerService& service, const ApiSettings&) {
           .path = "/v1/embeddings",
           .handle = with_openai_errors([&service](const std::shared_ptr<Exchange>&) {
             throw ApiError(
-                ApiError::Kind::kNotImplemented,
+                ApiError::Kind::kInvalid,
                 "hearth makes no embeddings: " + service.model_name() +
                     " is a model that writes text. Ask a server with an embedding model.");
           })};
