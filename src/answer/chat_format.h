@@ -39,8 +39,8 @@ class ChatFormat {
   /// and LoadError when there is no template.
   ChatPrompt prompt(const nlohmann::ordered_json& messages,
                     const nlohmann::ordered_json& tools = nlohmann::ordered_json::array());
-  /// The same with more variables, and an answer that goes on. Throws UsageError, too, when there is
-  /// nothing to go on with.
+  /// The same with more variables, and an answer that goes on. Throws UsageError, too, when there
+  /// is nothing to go on with.
   ChatPrompt prompt(const ChatInput& input);
 
   /// Remembers the tokens that a model chose for its answer. A later prompt that repeats it gets

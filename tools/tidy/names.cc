@@ -16,7 +16,7 @@ struct Definition {
 std::vector<Definition> types_of(const SourceFile& header) {
   static const std::regex opened(R"(^namespace ([\w:]+) \{)");
   static const std::regex type(
-      R"(^(?:class|struct|union|enum|enum class) (?:\[\[\w+\]\] )?(\w+)\b)");
+      R"(^(?:class|struct|union|enum class|enum) (?:\[\[\w+\]\] )?(\w+)\b)");
   std::vector<Definition> found;
   std::string space;
   std::istringstream lines(header.text);

@@ -107,7 +107,7 @@ void MessagesAnswer::close_text() {
 
 void MessagesAnswer::on(const TextDelta& text) {
   const bool thinking = text.part == TextDelta::Part::kThinking;
-  if (text.text.empty() || (thinking && head_.thinking == ThinkingView::kHidden)) {
+  if (text.text.empty() || (thinking && head_.thinking == ThinkingBlocks::kHidden)) {
     if (begun_ && now_ - last_frame_ >= kMaxSilenceSeconds) emit("ping", Json::object());
     return;
   }
@@ -120,7 +120,7 @@ void MessagesAnswer::on(const TextDelta& text) {
   content_[*open_text_].text += text.text;
   if (!thinking) {
     delta(*open_text_, {{"type", "text_delta"}, {"text", text.text}});
-  } else if (head_.thinking == ThinkingView::kShown) {
+  } else if (head_.thinking == ThinkingBlocks::kShown) {
     delta(*open_text_, {{"type", "thinking_delta"}, {"thinking", text.text}});
   } else if (now_ - last_frame_ >= kMaxSilenceSeconds) {
     emit("ping", Json::object());
@@ -178,7 +178,7 @@ Json MessagesAnswer::block_json(const Block& block) const {
             {"name", block.name},
             {"input", parse_object(block.text).value_or(Json::object())}};
   }
-  const bool shown = head_.thinking == ThinkingView::kShown;
+  const bool shown = head_.thinking == ThinkingBlocks::kShown;
   return {{"type", "thinking"},
           {"thinking", shown ? block.text : ""},
           {"signature", carry_reasoning(shown ? "" : block.text)}};

@@ -13,7 +13,7 @@
 namespace hearth {
 
 /// How much of its reasoning a client wants to see.
-enum class ThinkingView : uint8_t {
+enum class ThinkingBlocks : uint8_t {
   kHidden,   // it did not ask for any: no block
   kOmitted,  // a block without text, whose signature carries it
   kShown,
@@ -23,7 +23,7 @@ enum class ThinkingView : uint8_t {
 struct MessagesHead {
   std::string id;  // "msg_…"
   std::string model;
-  ThinkingView thinking = ThinkingView::kShown;
+  ThinkingBlocks thinking = ThinkingBlocks::kShown;
 };
 
 class MessagesAnswer {

@@ -183,7 +183,7 @@ void apply_thinking(const JsonFields& body, MessagesRequest& request) {
   const auto budget = thinking->integer("budget_tokens", 0, kMaxTokens);
   if (budget) request.answer.thinking_budget = budget;
   const bool omitted = thinking->text("display") == "omitted";
-  request.thinking = omitted ? ThinkingView::kOmitted : ThinkingView::kShown;
+  request.thinking = omitted ? ThinkingBlocks::kOmitted : ThinkingBlocks::kShown;
 }
 
 /// {"effort": …, "format": {"type": "json_schema", "schema": …}}
@@ -197,7 +197,7 @@ void apply_output_config(const JsonFields& body, MessagesRequest& request) {
     }
     request.answer.format = schema_format(*format);
   }
-  const bool thinks = request.thinking != ThinkingView::kHidden;
+  const bool thinks = request.thinking != ThinkingBlocks::kHidden;
   const auto effort = config ? config->text("effort") : std::optional<std::string>();
   if (effort && thinks && !request.answer.thinking_budget) {
     apply_reasoning_effort(*effort, config->path("effort"), request.answer);

@@ -10,7 +10,7 @@ namespace hearth {
 struct MessagesRequest {
   AnswerRequest answer;
   bool stream = false;
-  ThinkingView thinking = ThinkingView::kHidden;
+  ThinkingBlocks thinking = ThinkingBlocks::kHidden;
 };
 
 /// `sampling` is where the request's own starts. Throws ApiError.
