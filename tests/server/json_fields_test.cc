@@ -76,9 +76,8 @@ TEST(JsonFieldsTest, ValuesAreLimited) {
 
 TEST(JsonFieldsTest, ValuesAreBuiltAsTheyCome) {
   for (const std::string body :
-       {R"({"z":{"y":[{},[],{"a":[1,[2.5,-3],{"b":null}]}],"x":"é
-"},"a":[[[]],true]})",
-        "5", R"("text")", "null", R"([{"a":1},{"a":{"a":[0]}},18446744073709551615])"}) {
+       {R"({"z":{"y":[{},[],{"a":[1,[2.5,-3],{"b":null}]}],"x":"é\n"},"a":[[[]],true]})", "5",
+        R"("text")", "null", R"([{"a":1},{"a":{"a":[0]}},18446744073709551615])"}) {
     EXPECT_EQ(parse_json(body), Json::parse(body));
     EXPECT_EQ(to_text(parse_json(body)), Json::parse(body).dump());
   }
