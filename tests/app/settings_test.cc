@@ -158,7 +158,7 @@ TEST_F(SettingsTest, WrongFilesAreRefusedWithFileLineAndWhatIsMeant) {
              place + "2: n-prompt: not an option of hearth generate. It belongs to [bench].");
   EXPECT_HAS(message("[generate]\ntmep = 1\n"),
              place + "2: tmep: not an option of hearth generate. Did you mean temp?");
-  EXPECT_HAS(message("[generate]\nquiet = true\n"), "It belongs to the top of the file);
+  EXPECT_HAS(message("[generate]\nquiet = true\n"), "It belongs to the top of the file");
   EXPECT_HAS(message("\n\n[generat]\n"), place + "3: [generat]: hearth has no subcommand");
   EXPECT_HAS(message("[generat]\n"), "Did you mean generate?");
   EXPECT_HAS(message("help = true\n"), place + "1: help: not an option");
