@@ -4,11 +4,11 @@
 # $terminal_folder, which is also the home of the program, and is removed in the end.
 
 terminal_folder=$(mktemp -d)
+terminal_number=0
 trap 'close_terminal; rm -rf "$terminal_folder"' EXIT
 trap 'exit 1' INT TERM
 
 cat >"$terminal_folder/tmux.conf" <<'CONF'
-set -g remain-on-exit on
 set -g history-limit 10000
 set -g default-terminal screen-256color
 set -g status off
@@ -16,16 +16,20 @@ CONF
 
 in_tmux() {
   env -i PATH="$PATH" HOME="$terminal_folder" SHELL=/bin/sh \
-    tmux -u -f "$terminal_folder/tmux.conf" -S "$terminal_folder/socket" "$@"
+    tmux -u -f "$terminal_folder/tmux.conf" -S "$terminal_folder/socket$terminal_number" "$@"
 }
 
-# open_terminal COLUMNS ROWS COMMAND…: runs it, in place of what ran before.
+# open_terminal COLUMNS ROWS COMMAND…: runs it, in place of what ran before. The terminal stays when
+# it has ended, and shows how: tmux itself now and then loses the status.
 open_terminal() {
   close_terminal
+  terminal_number=$((terminal_number + 1))  # the server before may still be leaving
   columns=$1
   rows=$2
   shift 2
-  in_tmux new-session -d -x "$columns" -y "$rows" "$@"
+  # shellcheck disable=SC2016  # expanded by the shell in the terminal
+  in_tmux new-session -d -x "$columns" -y "$rows" \
+    sh -c 'trap : INT; "$@"; echo "ended with status $?"; exec cat' sh "$@"
 }
 
 close_terminal() { in_tmux kill-server 2>/dev/null || :; }
@@ -76,4 +80,4 @@ at_prompt() {
 }
 
 # ended STATUS: whether the program has, so.
-ended() { [ "$(in_tmux display-message -p '#{pane_dead} #{pane_dead_status}')" = "1 $1" ]; }
+ended() { shows_line 1 "ended with status $1"; }

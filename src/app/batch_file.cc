@@ -5,9 +5,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
+#include "app/text_file.h"
 #include "base/error.h"
 
 namespace hearth {
@@ -16,9 +15,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::string read_all(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw UsageError(fmt::format("{}: cannot be read. Give a file of JSON lines.", path));
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  return read_text_file(path, "Give a file of JSON lines.");
 }
 
 std::vector<std::string> lines_of(const std::string& text) {

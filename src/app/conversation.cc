@@ -4,11 +4,10 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 
+#include "app/text_file.h"
 #include "base/error.h"
 
 namespace hearth {
@@ -84,10 +83,7 @@ void Conversation::save(const std::string& path, const std::string& model) const
 }
 
 Conversation Conversation::load(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw UsageError(fmt::format("{}: cannot be read: {}.", path, std::strerror(errno)));
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = Json::parse(read_text_file(path), nullptr, false);
   if (!json.is_object() || json.value("format", Json()) != kFormat) {
     refuse(path, fmt::format("`format` is not \"{}\"", kFormat));
   }

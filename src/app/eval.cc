@@ -5,9 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -15,6 +12,7 @@
 
 #include "app/commands.h"
 #include "app/model_flags.h"
+#include "app/text_file.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/npy.h"
@@ -36,12 +34,6 @@ struct EvalOptions {
 
 constexpr int64_t kLogitRows = 64;  // of one forward pass: bounds the memory of logits
 
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw UsageError(fmt::format("{}: cannot be opened.", path));
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
 /// Token ids of an .npy file, or of a text of numbers separated by anything else.
 std::vector<int32_t> read_tokens(const std::string& path) {
   std::vector<int32_t> tokens;
@@ -51,7 +43,7 @@ std::vector<int32_t> read_tokens(const std::string& path) {
     }
     return tokens;
   }
-  const std::string text = read_file(path);
+  const std::string text = read_text_file(path);
   const char* at = text.data();
   const char* end = at + text.size();
   while (at < end) {
@@ -71,7 +63,8 @@ std::vector<int32_t> input_tokens(const EvalOptions& options, const ModelConfig&
   const bool from_text = !options.text_file.empty();
   const std::string& source = from_text ? options.text_file : options.ids_file;
   const std::vector<int32_t> tokens =
-      from_text ? Tokenizer(options.model.folder).encode(read_file(source)) : read_tokens(source);
+      from_text ? Tokenizer(options.model.folder).encode(read_text_file(source))
+                : read_tokens(source);
   if (tokens.empty()) throw UsageError(fmt::format("{}: holds no tokens.", source));
   if (static_cast<int64_t>(tokens.size()) > config.max_positions) {
     throw UsageError(fmt::format("{}: {} tokens are more than the model's {} positions.", source,

@@ -132,7 +132,7 @@ TEST(Chat, SettingsAreCheckedAsFlagsAre) {
   EXPECT_NE(good.err.find("top_k                5"), std::string::npos) << good.err;
   for (const char* line :
        {"/set top-p 7\n", "/set nothing 1\n", "/set top-k\n", "/none\n", "/save\n", "/undo\n",
-        "/retry\n", "/set tokens 0\n", "/load /nowhere\n"}) {
+        "/retry\n", "/set tokens 0\n", "/load /nowhere/file\n", "/load /\n"}) {
     const Outcome bad = chat(folder, line);
     EXPECT_EQ(bad.exit_code, 2) << line << bad.err;
     EXPECT_NE(bad.err.find("hearth: "), std::string::npos);
@@ -295,6 +295,14 @@ TEST_F(Batch, ToolsReachTheTemplate) {
   };
   EXPECT_GT(tokens(1), tokens(0) + 10);
   EXPECT_EQ(tokens(2), tokens(0));
+}
+
+TEST_F(Batch, AFolderIsNoInput) {
+  fs::create_directory(input());
+  const Outcome outcome = run();
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.err.find("in.jsonl: cannot be read: it is a folder."), std::string::npos)
+      << outcome.err;
 }
 
 TEST_F(Batch, AnOutputOfAnotherInputIsRefused) {
