@@ -91,6 +91,18 @@ TEST_F(ChatCompletionsTest, AWholeAnswer) {
       R"("predicted_per_second":0.0}})");
 }
 
+TEST_F(ChatCompletionsTest, TellsWhereAPromptPartedFromAnEarlierOne) {
+  EXPECT_FALSE(whole()["timings"].contains("cache_miss"));
+  std::get<AnswerDone>(service_.script.back().what).miss = {
+      .position = 7, .text = " Tuesday", .remembered = " Monday"};
+  EXPECT_EQ(to_text(whole()["timings"]["cache_miss"]),
+            R"({"position":7,"token":" Tuesday","remembered":" Monday"})");
+}
+
+TEST_F(ChatCompletionsTest, TheServiceLearnsWhoAsks) {
+  EXPECT_EQ(request(hello()).client, "127.0.0.1");
+}
+
 TEST_F(ChatCompletionsTest, AStreamedAnswer) {
   service_.script = answer_of({{thinking("Hm."), text("Hi")}}, Reason::kLength);
   const auto exchange = ask(hello(R"("stream": true, "stream_options": {"include_usage": true})"));

@@ -32,7 +32,9 @@ class AnswerStream : public std::enable_shared_from_this<AnswerStream> {
         metrics_(settings.metrics),
         exchange_(std::move(exchange)),
         plan_(std::move(plan)),
-        requests_(plan_.requests.size()) {}
+        requests_(plan_.requests.size()) {
+    for (AnswerRequest& request : plan_.requests) request.client = exchange_->request().client;
+  }
 
   void start() {
     exchange_->on_drained([weak = weak_from_this()] {

@@ -175,6 +175,7 @@ void UsageCount::take(size_t request, const AnswerEvent& event) {
     sum_.prefill_seconds += done->usage.prefill_seconds;
     sum_.decode_seconds += done->usage.decode_seconds;
     thinking_tokens_ += done->thinking_tokens;
+    if (!miss_) miss_ = done->miss;
   }
 }
 
@@ -190,15 +191,20 @@ Json UsageCount::timings() const {
   const int64_t computed = sum_.prompt_tokens - sum_.cached_tokens;
   // The first token comes out of the prompt's last pass.
   const int64_t decoded = std::max<int64_t>(sum_.generated_tokens - 1, 0);
-  return {{"cache_n", sum_.cached_tokens},
-          {"prompt_n", computed},
-          {"prompt_ms", 1e3 * sum_.prefill_seconds},
-          {"prompt_per_token_ms", ms_each(computed, sum_.prefill_seconds)},
-          {"prompt_per_second", per_second(computed, sum_.prefill_seconds)},
-          {"predicted_n", sum_.generated_tokens},
-          {"predicted_ms", 1e3 * sum_.decode_seconds},
-          {"predicted_per_token_ms", ms_each(decoded, sum_.decode_seconds)},
-          {"predicted_per_second", per_second(decoded, sum_.decode_seconds)}};
+  Json timings = {{"cache_n", sum_.cached_tokens},
+                  {"prompt_n", computed},
+                  {"prompt_ms", 1e3 * sum_.prefill_seconds},
+                  {"prompt_per_token_ms", ms_each(computed, sum_.prefill_seconds)},
+                  {"prompt_per_second", per_second(computed, sum_.prefill_seconds)},
+                  {"predicted_n", sum_.generated_tokens},
+                  {"predicted_ms", 1e3 * sum_.decode_seconds},
+                  {"predicted_per_token_ms", ms_each(decoded, sum_.decode_seconds)},
+                  {"predicted_per_second", per_second(decoded, sum_.decode_seconds)}};
+  if (miss_) {
+    timings["cache_miss"] = {
+        {"position", miss_->position}, {"token", miss_->text}, {"remembered", miss_->remembered}};
+  }
+  return timings;
 }
 
 const char* openai_finish_reason(ChoiceFinished::Reason reason) {

@@ -2,6 +2,7 @@
 // about choosing tokens, and the parts of answers that look the same in both.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,13 +42,15 @@ class UsageCount {
   void take(size_t request, const AnswerEvent& event);
 
   Json usage() const;
-  /// As llama.cpp tells them: "prompt_per_second", "predicted_ms".
+  /// As llama.cpp tells them: "prompt_per_second", "predicted_ms". "cache_miss" says where a prompt
+  /// parted from an earlier one, when that made it dearer.
   Json timings() const;
 
  private:
   std::vector<int64_t> prompt_tokens_;  // of each request
   GenerationUsage sum_;
   int64_t thinking_tokens_ = 0;
+  std::optional<PrefixMiss> miss_;  // the first one
 };
 
 /// "stop", "length" or "tool_calls".
