@@ -6,4 +6,5 @@ if ! command -v shellcheck >/dev/null 2>&1; then
 fi
 shellcheck --external-sources demo check .ci/run tools/packages tools/setup.sh \
   tools/ember/smoke tools/screenshot tools/terminal.sh tools/test-fresh-debian
-shellcheck --shell sh --external-sources tests/app/*.sh tests/clients/agents tests/clients/run tests/tidy/*.sh
+shellcheck --shell sh --external-sources tests/app/*.sh tests/clients/agents tests/clients/run \
+  tests/tidy/*.sh
