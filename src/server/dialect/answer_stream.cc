@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "server/http/sse.h"
 
 namespace hearth {
 namespace {
@@ -144,7 +145,7 @@ class AnswerStream : public std::enable_shared_from_this<AnswerStream> {
   void begin() {
     begun_ = true;
     HttpResponse head;
-    head.content_type = "text/event-stream";
+    head.content_type = std::string(kSseType);
     head.headers = {{"Cache-Control", "no-cache"}, {"X-Accel-Buffering", "no"}};
     exchange_->begin_stream(std::move(head));
   }

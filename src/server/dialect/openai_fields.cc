@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "server/dialect/limits.h"
 #include "server/dialect/sampling_fields.h"
+#include "server/http/sse.h"
 
 namespace hearth {
 namespace {
@@ -220,6 +221,6 @@ const char* openai_finish_reason(ChoiceFinished::Reason reason) {
 
 double finite_logprob(double logprob) { return std::max(logprob, -9999.0); }
 
-std::string openai_chunk(const Json& json) { return "data: " + to_text(json) + "\n\n"; }
+std::string openai_chunk(const Json& json) { return sse_data(to_text(json)); }
 
 }  // namespace hearth

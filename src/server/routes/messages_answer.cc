@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "base/check.h"
+#include "server/http/sse.h"
 #include "server/routes/carried_reasoning.h"
 #include "server/routes/client_conversation.h"
-#include "server/routes/sse_frame.h"
 
 namespace hearth {
 namespace {
@@ -55,7 +55,7 @@ std::string MessagesAnswer::take(const AnswerEvent& event, double now) {
 void MessagesAnswer::emit(const char* type, Json fields) {
   Json event = {{"type", type}};
   event.update(fields);
-  frames_ += sse_frame(type, event);
+  frames_ += sse_event(type, to_text(event));
   last_frame_ = now_;
 }
 
@@ -166,7 +166,7 @@ void MessagesAnswer::on(const AnswerDone& done) {
 }
 
 void MessagesAnswer::on(const AnswerFailed& failed) {
-  frames_ += sse_frame("error", anthropic_error(failed.error));
+  frames_ += sse_event("error", to_text(anthropic_error(failed.error)));
 }
 
 /// The input of a call that was cut off is no JSON: then it is empty.

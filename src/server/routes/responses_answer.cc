@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "base/check.h"
+#include "server/http/sse.h"
 #include "server/routes/carried_reasoning.h"
-#include "server/routes/sse_frame.h"
 
 namespace hearth {
 namespace {
@@ -51,7 +51,7 @@ std::string ResponsesAnswer::take(const AnswerEvent& event, double now) {
 void ResponsesAnswer::emit(const char* type, Json fields) {
   Json event = {{"type", type}, {"sequence_number", sequence_++}};
   event.update(fields);
-  frames_ += sse_frame(type, event);
+  frames_ += sse_event(type, to_text(event));
   last_frame_ = now_;
 }
 
