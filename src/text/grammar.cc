@@ -9,6 +9,8 @@ namespace {
 
 /// Fuel bounds the time of most compilations; this bounds it for the rest.
 constexpr size_t kMostBytes = 256 << 10;
+/// Values within values of a schema: what writes them down again recurses.
+constexpr int kMostLevels = 200;
 
 [[noreturn]] void fail(const hearth_text_error& error) {
   throw GrammarError(text_library::take(error.message));
@@ -20,18 +22,26 @@ Handle* checked(Handle* handle, const hearth_text_error& error) {
   return handle;
 }
 
+nlohmann::ordered_json schema_of(const std::string& source) {
+  using Json = nlohmann::ordered_json;
+  const auto shallow = [](int depth, Json::parse_event_t, Json&) {
+    if (depth <= kMostLevels) return true;
+    throw GrammarError("the schema is nested more than " + std::to_string(kMostLevels) +
+                       " levels deep");
+  };
+  try {
+    return Json::parse(source, shallow);
+  } catch (const nlohmann::json::exception& error) {
+    throw GrammarError(std::string("the schema is not JSON: ") + error.what());
+  }
+}
+
 /// A schema goes as JSON, so that only JSON gets in.
 nlohmann::ordered_json item(const Grammar& grammar) {
   nlohmann::ordered_json json;
   if (!grammar.name.empty()) json["name"] = grammar.name;
   switch (grammar.kind) {
-    case Grammar::Kind::kJsonSchema:
-      try {
-        json["json_schema"] = nlohmann::ordered_json::parse(grammar.source);
-      } catch (const nlohmann::json::exception& error) {
-        throw GrammarError(std::string("the schema is not JSON: ") + error.what());
-      }
-      break;
+    case Grammar::Kind::kJsonSchema: json["json_schema"] = schema_of(grammar.source); break;
     case Grammar::Kind::kRegex: json["regex"] = grammar.source; break;
     case Grammar::Kind::kLark: json["lark"] = grammar.source; break;
   }
