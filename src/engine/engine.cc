@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "engine/keep_points.h"
 
 namespace hearth {
 
@@ -156,18 +157,29 @@ void Engine::start(Place& place, Waiting waiting) {
                         static_cast<int64_t>(place.tokens.capacity()));
   place.sampler->accept_prompt(place.tokens);
   place.clock.restart();
-  if (!place.request.prompt_logits) {
-    const PrefixStore::Match match = prefixes_.find(place.tokens);
-    if (match.snapshot) place.state.restore(*match.snapshot);
-    place.usage.known_tokens = match.known_tokens;
-    place.usage.remembered_token = match.other_token;
-  }
+  if (!place.request.prompt_logits) resume(place);
   place.usage.cached_tokens = place.state.length();
   const auto& boundaries = place.request.boundaries;
   place.next_boundary = static_cast<size_t>(
       std::upper_bound(boundaries.begin(), boundaries.end(), place.state.length()) -
       boundaries.begin());
   place.request.observer->on_prompt(place.state.length());
+}
+
+/// Goes on from the longest kept start of the prompt. Where prompts part once, at a date or a name
+/// that a client puts into them, others will: the state there is worth keeping.
+void Engine::resume(Place& place) {
+  const PrefixStore::Match match = prefixes_.find(place.tokens);
+  if (match.snapshot) place.state.restore(*match.snapshot);
+  place.usage.known_tokens = match.known_tokens;
+  place.usage.remembered_token = match.other_token;
+  const bool parts = match.known_tokens < place.usage.prompt_tokens;
+  if (!parts || match.known_tokens - place.state.length() < kLeastKept) return;
+  auto& boundaries = place.request.boundaries;
+  const auto at = std::lower_bound(boundaries.begin(), boundaries.end(), match.known_tokens);
+  if (at == boundaries.end() || *at != match.known_tokens) {
+    boundaries.insert(at, match.known_tokens);
+  }
 }
 
 /// What the places could do, `work_`. Of the rows of logits each place has one; those that want

@@ -86,6 +86,7 @@ class Engine {
   std::deque<Waiting>::iterator next_waiting();
   void admit();
   void start(Place& place, Waiting waiting);
+  void resume(Place& place);
   void find_work();
   PlaceWork work_of(const Place& place, int64_t most_rows) const;
   Segment segment_of(Place& place, int64_t tokens) const;

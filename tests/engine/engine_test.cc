@@ -185,6 +185,26 @@ TEST_F(EngineTest, ASecondTurnComputesOnlyWhatIsNew) {
   expect_all_free(engine);
 }
 
+TEST_F(EngineTest, WhereAPromptPartedOthersGoOn) {
+  Engine engine(model(), {.context_tokens = 1024, .snapshots = 8, .chunk_tokens = 256});
+  std::mt19937 random(9);
+  const std::vector<int32_t> start = random_tokens(random, 150);
+  const std::vector<int32_t> rest = random_tokens(random, 60);
+  std::vector<int64_t> cached;
+  for (const int32_t date : {901, 902, 903}) {
+    std::vector<int32_t> prompt = start;
+    prompt.push_back(date);
+    prompt.insert(prompt.end(), rest.begin(), rest.end());
+    Answer answer;
+    engine.submit({.prompt = prompt, .max_tokens = 5, .sampling = kGreedy, .observer = &answer});
+    engine.run();
+    cached.push_back(answer.usage.cached_tokens);
+    EXPECT_EQ(answer.tokens, alone(prompt, 5));
+  }
+  EXPECT_EQ(cached, (std::vector<int64_t>{0, 0, 150}));
+  expect_all_free(engine);
+}
+
 TEST_F(EngineTest, KeptStatesGiveWayToRequests) {
   std::mt19937 random(6);
   // Four pages: one request alone needs them all.
