@@ -20,6 +20,7 @@ GenerationRequest AnswerChoice::generation() {
   GenerationRequest request{
       .prompt = run_.prompt.tokens,
       .boundaries = run_.boundaries,
+      .keeps_end = asked.keeps_states,
       .max_tokens = run_.max_tokens,
       .sampling = asked.sampling,
       .observer = this,

@@ -58,6 +58,7 @@ struct AnswerRequest {
   /// Tell the same of the prompt's tokens before the answer. Needs top_logprobs.
   bool prompt_logprobs = false;
   bool ends_at_end_token = true;  // false: goes on behind it
+  bool keeps_states = true;       // for later prompts that begin like this one
   int64_t priority = 0;           // higher ones are admitted first
   std::string client = {};        // of equals, who has the fewest answers running is next
 };

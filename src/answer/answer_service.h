@@ -8,6 +8,7 @@
 
 #include "answer/answer_event.h"
 #include "answer/answer_request.h"
+#include "backend/expert_uses.h"
 
 namespace hearth {
 
@@ -61,6 +62,8 @@ class AnswerService {
   virtual void resume(AnswerId id) = 0;
 
   virtual ServiceStatus status() const = 0;
+  /// Of all forward passes so far.
+  virtual const ExpertUses& expert_uses() const = 0;
 
   /// What submit() does with an input before it is queued: renders, encodes. From any thread;
   /// throws ApiError.
@@ -71,6 +74,7 @@ class AnswerService {
   /// The checkpoint's sampling defaults, as flags changed them: where a request's sampling starts.
   virtual const SamplingParameters& default_sampling() const = 0;
   virtual const std::string& model_name() const = 0;  // short, without a slash
+  virtual int64_t vocab_size() const = 0;
 };
 
 }  // namespace hearth

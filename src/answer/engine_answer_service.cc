@@ -196,7 +196,8 @@ void EngineAnswerService::prepare_run(AnswerRun& run) {
   std::optional<TokenMatcher> matcher = constraints_.compile(request);
   if (matcher) run.constrain(std::move(*matcher), constraints_.tokens());
   const bool chat = std::holds_alternative<ChatInput>(request.input);
-  std::vector<int64_t> boundaries = boundaries_of(prompt, chat, request.choices);
+  std::vector<int64_t> boundaries;
+  if (request.keeps_states) boundaries = boundaries_of(prompt, chat, request.choices);
   run.prepare(format_, std::move(prompt), std::move(boundaries), context_tokens_ - tokens);
 }
 

@@ -55,11 +55,13 @@ class EngineAnswerService : public AnswerService {
   void cancel(AnswerId id) override;
   void resume(AnswerId id) override;
   ServiceStatus status() const override;
+  const ExpertUses& expert_uses() const override { return engine_.expert_uses(); }
   PreparedInput prepare(const AnswerRequest& request) const override;
   std::vector<int32_t> tokenize(const std::string& text, bool special) const override;
   std::string detokenize(const std::vector<int32_t>& tokens) const override;
   const SamplingParameters& default_sampling() const override { return options_.sampling; }
   const std::string& model_name() const override { return options_.model_name; }
+  int64_t vocab_size() const override { return config_.vocab_size; }
 
  private:
   using Run = std::shared_ptr<AnswerRun>;

@@ -136,6 +136,7 @@ void run_serve(ServeOptions& options) {
   settings.model_path = options.generation.model.folder;
   settings.chat_template = template_of(options.generation.model.folder);
   settings.both_reasoning_fields = options.reasoning_field == "both";
+  settings.memory_ledger = memory_json(model.text().loaded());
   settings.started = now_of(settings);
   HttpServer* running = nullptr;
   settings.ready = [&running] { return running && !running->stopping(); };

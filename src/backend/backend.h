@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 
+#include "backend/expert_uses.h"
 #include "kernels/kernel_set.h"
 #include "tensor/quantized_matrix.h"
 
@@ -142,7 +143,9 @@ struct MoeTask {
   const float* input = nullptr;  // [tokens, hidden]
   int64_t hidden = 0;
   int64_t tokens = 0;
-  float* output = nullptr;  // [tokens, hidden], added to
+  float* output = nullptr;     // [tokens, hidden], added to
+  ExpertUses* uses = nullptr;  // which the choices of this layer are added to; null: of none
+  int64_t layer = 0;
 };
 
 /// The largest sizes that a forward pass will ask for, so that scratch is taken once.

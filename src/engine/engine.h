@@ -69,6 +69,8 @@ class Engine {
   int64_t places() const { return static_cast<int64_t>(places_.size()); }
   PlaceStatus place(int64_t index) const;
   const KvPagePool& pool() const { return pool_; }
+  /// May be read from any thread.
+  const ExpertUses& expert_uses() const { return workspace_.expert_uses(); }
   PrefixStore& prefixes() { return prefixes_; }
 
   /// The logits of the last token drawn from; for checks. [vocab]

@@ -102,7 +102,8 @@ Workspace::Workspace(const Model& model, int64_t max_tokens, int64_t max_segment
     : max_tokens_(max_tokens),
       max_segments_(max_segments),
       max_logit_rows_(max_logit_rows),
-      vocab_(model.config().vocab_size) {
+      vocab_(model.config().vocab_size),
+      expert_uses_(model.config().layer_count(), model.config().expert_count) {
   const ModelConfig& config = model.config();
   const StateShape& shape = model.state_shape();
   model.backend().reserve(backend_limits(config, shape, std::max(max_tokens, max_logit_rows)));

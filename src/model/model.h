@@ -63,6 +63,9 @@ class Workspace {
   /// Rows of logits [vocab] of the last pass, in the order of the batch's segments.
   const float* logits(int64_t row) const { return logits_ + row * vocab_; }
 
+  /// Of all passes so far.
+  const ExpertUses& expert_uses() const { return expert_uses_; }
+
   ResidualObserver observer;
 
  private:
@@ -84,6 +87,7 @@ class Workspace {
   float* rope_sin_ = nullptr;     // [tokens, rotary_dim/2]
   float* logit_input_ = nullptr;  // [logit rows, hidden]
   float* logits_ = nullptr;       // [logit rows, vocab]
+  ExpertUses expert_uses_;
   std::vector<int32_t> tokens_;
   std::vector<int64_t> positions_;
   std::vector<DeltaSegment> delta_segments_;

@@ -34,7 +34,7 @@ class ForwardPass {
         gated_attention(layer.attention, attention_layer++);
       }
       norm(layer.post_attention_norm);
-      experts(layer.moe);
+      experts(layer.moe, static_cast<int64_t>(i));
       observe(static_cast<int64_t>(i));
     }
     head();
@@ -155,7 +155,7 @@ class ForwardPass {
     backend_.linear({&task, 1}, work_.mixed_, tokens_);
   }
 
-  void experts(const MoeWeights& weights) {
+  void experts(const MoeWeights& weights, int64_t layer) {
     backend_.moe({.router = &weights.router,
                   .shared_gate = &weights.shared_gate,
                   .experts = weights.experts,
@@ -166,7 +166,9 @@ class ForwardPass {
                   .input = work_.normed_,
                   .hidden = config_.hidden_size,
                   .tokens = tokens_,
-                  .output = work_.residual_});
+                  .output = work_.residual_,
+                  .uses = &work_.expert_uses_,
+                  .layer = layer});
   }
 
   /// Norm and vocabulary projection, for the rows that want logits.

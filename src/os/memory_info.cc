@@ -65,6 +65,8 @@ uint64_t available_memory_bytes(const MemorySources& sources) {
   return std::min(system ? system : kNoLimit, control_groups_left(sources));
 }
 
+uint64_t resident_memory_bytes() { return field("/proc/self/status", "VmRSS:") * 1024; }
+
 uint64_t anonymous_memory_bytes() { return field("/proc/self/status", "RssAnon:") * 1024; }
 
 }  // namespace hearth

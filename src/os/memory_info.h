@@ -18,6 +18,9 @@ struct MemorySources {
 /// number.
 uint64_t available_memory_bytes(const MemorySources& sources = {});
 
+/// Memory that this process occupies now, pages of mapped files among it, in bytes; 0 when unknown.
+uint64_t resident_memory_bytes();
+
 /// Anonymous memory that this process holds now (not mapped files), in bytes; 0 when unknown.
 uint64_t anonymous_memory_bytes();
 

@@ -360,6 +360,29 @@ TEST_F(EngineTest, APromptAloneIsComputedAndKept) {
   expect_all_free(engine);
 }
 
+TEST_F(EngineTest, CountsTheExpertsOfEveryTokenAndLayer) {
+  Engine engine(model(), {.context_tokens = 512, .chunk_tokens = 64});
+  std::mt19937 random(3);
+  Answer answer;
+  engine.submit({.prompt = random_tokens(random, 100),
+                 .max_tokens = 11,
+                 .sampling = kGreedy,
+                 .observer = &answer});
+  engine.run();
+  // The last token of an answer goes through no layer.
+  const uint64_t tokens = 100 + answer.tokens.size() - 1;
+  const ExpertUses& uses = engine.expert_uses();
+  ASSERT_EQ(uses.layers(), model().config().layer_count());
+  for (int64_t layer = 0; layer < uses.layers(); ++layer) {
+    uint64_t choices = 0;
+    for (int64_t expert = 0; expert < uses.experts(); ++expert) {
+      EXPECT_LE(uses.count(layer, expert), tokens);
+      choices += uses.count(layer, expert);
+    }
+    EXPECT_EQ(choices, tokens * static_cast<uint64_t>(model().config().experts_per_token));
+  }
+}
+
 TEST_F(EngineTest, AQueuedRequestCanBeCancelled) {
   Engine engine(model(), {.context_tokens = 256});
   Answer first;

@@ -73,6 +73,33 @@ class RoutesTest : public ::testing::Test {
   ApiSettings settings_;
 };
 
+TEST_F(RoutesTest, ExpertsSayHowOftenTheyWereChosen) {
+  service_.uses.add(1, 2, 9);
+  service_.uses.add(1, 3, 1);
+  const Json experts = get("/v1/experts");
+  EXPECT_EQ(experts["experts"], 4);
+  ASSERT_EQ(experts["layers"].size(), 2u);
+  EXPECT_EQ(experts["layers"][0]["unused_experts"], 4);
+  const Json& layer = experts["layers"][1];
+  EXPECT_EQ(layer["layer"], 1);
+  EXPECT_EQ(layer["choices"], 10);
+  EXPECT_EQ(layer["unused_experts"], 2);
+  EXPECT_DOUBLE_EQ(layer["busiest_tenth_share"], 0.9);
+  EXPECT_EQ(layer["uses"], Json::parse("[0,0,9,1]"));
+}
+
+TEST_F(RoutesTest, MemoryIsWhatWasPlannedAndWhatIsHeld) {
+  settings_.memory_ledger = {{"weight_bytes", 123}};
+  service_.now.kv_pages = 40;
+  service_.now.kv_pages_free = 30;
+  const Json memory = get("/v1/memory");
+  EXPECT_EQ(memory["planned"]["weight_bytes"], 123);
+  EXPECT_GT(memory["process"]["resident_bytes"], memory["process"]["anonymous_bytes"]);
+  EXPECT_GT(memory["process"]["anonymous_bytes"], 0);
+  EXPECT_GT(memory["system"]["available_bytes"], 0);
+  EXPECT_EQ(memory["kv_pages_free"], 30);
+}
+
 TEST_F(RoutesTest, PathsAreUnique) {
   std::set<std::pair<std::string, std::string>> seen;
   for (const Route& route : all_routes(service_, settings_)) {

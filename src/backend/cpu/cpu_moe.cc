@@ -96,6 +96,9 @@ void CpuBackend::list_slots(const MoeTask& task) noexcept {
   for (size_t e = 0; e < task.experts.size(); ++e) {
     expert_cursor_[e] = first;
     if (expert_counts_[e] == 0) continue;
+    if (task.uses) {
+      task.uses->add(task.layer, static_cast<int64_t>(e), static_cast<uint64_t>(expert_counts_[e]));
+    }
     runs_[run_count_++] = {&task.experts[e], {first, expert_counts_[e]}};
     first += expert_counts_[e];
   }

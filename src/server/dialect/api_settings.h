@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ struct ApiSettings {
   std::vector<std::string> aliases;  // more names of the model, as /v1/models lists them
   std::string model_path;            // for /props, like the template
   std::string chat_template;
+  /// What the model was counted to take, for /v1/memory.
+  nlohmann::ordered_json memory_ledger = nlohmann::ordered_json::object();
   int64_t started = 0;  // seconds since 1970
   /// Chat answers carry their reasoning as `reasoning`, too, not only as `reasoning_content`.
   bool both_reasoning_fields = false;

@@ -25,6 +25,8 @@ const std::vector<Row>& rows() {
       {apply_template_route},
       {props_route},
       {slots_route},
+      {memory_route},
+      {experts_route},
       {health_route, {"/v1/health", "/readyz"}},
       {livez_route},
       {metrics_route},

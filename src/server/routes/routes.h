@@ -17,8 +17,10 @@ Route chat_completions_route(AnswerService& service, const ApiSettings& settings
 Route completions_route(AnswerService& service, const ApiSettings& settings);
 Route detokenize_route(AnswerService& service, const ApiSettings& settings);
 Route embeddings_route(AnswerService& service, const ApiSettings& settings);
+Route experts_route(AnswerService& service, const ApiSettings& settings);
 Route health_route(AnswerService& service, const ApiSettings& settings);
 Route livez_route(AnswerService& service, const ApiSettings& settings);
+Route memory_route(AnswerService& service, const ApiSettings& settings);
 Route metrics_route(AnswerService& service, const ApiSettings& settings);
 Route model_route(AnswerService& service, const ApiSettings& settings);
 Route models_route(AnswerService& service, const ApiSettings& settings);

@@ -20,11 +20,13 @@ class FakeService : public AnswerService {
   void cancel(AnswerId id) override { cancelled.push_back(id); }
   void resume(AnswerId id) override { resumed.push_back(id); }
   ServiceStatus status() const override;
+  const ExpertUses& expert_uses() const override { return uses; }
   PreparedInput prepare(const AnswerRequest& request) const override;
   std::vector<int32_t> tokenize(const std::string& text, bool special) const override;
   std::string detokenize(const std::vector<int32_t>& tokens) const override;
   const SamplingParameters& default_sampling() const override { return sampling; }
   const std::string& model_name() const override { return name; }
+  int64_t vocab_size() const override { return 1000; }
 
   /// Tells all requests that wait their events.
   void play();
@@ -33,6 +35,7 @@ class FakeService : public AnswerService {
   bool waits = false;
   SamplingParameters sampling;
   std::string name = "ember";
+  ExpertUses uses{2, 4};
   std::optional<ApiError> prepare_error;
   std::vector<int32_t> prepared = {1, 2, 3};
 
