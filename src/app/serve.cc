@@ -94,8 +94,9 @@ std::string template_of(const std::filesystem::path& folder) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-void settle(ServeOptions& options) {
-  if (options.alias.empty()) options.alias = model_name(options.generation.model.folder);
+/// `model` is what the user calls it, not the folder that this leads to.
+void settle(ServeOptions& options, const std::string& model) {
+  if (options.alias.empty()) options.alias = model_name(model);
   if (options.alias.find('/') != std::string::npos) {
     throw UsageError("--alias must not hold a slash: some clients take it for a path.");
   }
@@ -228,8 +229,10 @@ void add_serve_command(CLI::App& app) {
   add_sampling_flags(*command, options->generation.sampling);
   command->callback([options, command] {
     options->globals = globals_of(*command);
-    settle(*options);
+    std::string& folder = options->generation.model.folder;
+    const std::string asked = folder;
     settle_model_flags(options->generation.model, *command);
+    settle(*options, asked.empty() ? folder : asked);
     run_serve(*options);
   });
 }

@@ -21,9 +21,10 @@ constexpr const char* kModel = "tests/checkpoints/int4-mixed";
 
 class ServerProcess {
  public:
-  explicit ServerProcess(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(),
-                     {HEARTH_PROGRAM, "--no-config", "serve", "-m", kModel, "--port", "0"});
+  /// Of the model that comes with hearth when `model` is empty.
+  explicit ServerProcess(std::vector<std::string> arguments, const std::string& model = kModel) {
+    if (!model.empty()) arguments.insert(arguments.begin(), {"-m", model});
+    arguments.insert(arguments.begin(), {HEARTH_PROGRAM, "--no-config", "serve", "--port", "0"});
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -111,6 +112,16 @@ TEST(Serve, AnswersFindsWhatItKnowsAndEnds) {
   }
   EXPECT_EQ(text, first["choices"][0]["message"]["content"].get<std::string>());
   EXPECT_EQ(server.terminate(), 0);
+}
+
+TEST(Serve, TheModelIsCalledAsItsFolder) {
+  const auto name = [](const std::string& model) {
+    const ServerProcess server({"-c", "512"}, model);
+    const Json models = Json::parse(fetch(server.port(), get("/v1/models")).body);
+    return models["data"][0]["id"];
+  };
+  EXPECT_EQ(name(kModel), "int4-mixed");
+  EXPECT_EQ(name(""), "ember");
 }
 
 TEST(Serve, WhoLeavesFreesTheirPlace) {
