@@ -138,10 +138,11 @@ void run_serve(ServeOptions& options) {
   settings.chat_template = template_of(options.generation.model.folder);
   settings.both_reasoning_fields = options.reasoning_field == "both";
   settings.memory_ledger = memory_json(model.text().loaded());
-  settings.started = now_of(settings);
+  settings.started = settings.now();
   HttpServer* running = nullptr;
   settings.ready = [&running] { return running && !running->stopping(); };
-  HttpServer server(options.http, all_routes(model.service(), settings));
+  const auto api = std::make_shared<Api>(model.service(), std::move(settings));
+  HttpServer server(options.http, all_routes(api));
   running = &server;
   const StopSignals signals(server);
   if (!options.globals.quiet) {

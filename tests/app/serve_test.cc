@@ -111,6 +111,15 @@ TEST(Serve, AnswersFindsWhatItKnowsAndEnds) {
     }
   }
   EXPECT_EQ(text, first["choices"][0]["message"]["content"].get<std::string>());
+
+  const Json sizes = {{"prompt_tokens", 100}, {"generated_tokens", 10}, {"batch", 3}};
+  const Json speed =
+      Json::parse(fetch(server.port(), post("/v1/benchmark", sizes.dump())).body, nullptr, false);
+  ASSERT_EQ(speed["answers"].size(), 3u) << speed;
+  for (const Json& answer : speed["answers"]) {
+    EXPECT_GT(answer["prefill_tokens_per_s"], 0) << speed;
+    EXPECT_GT(answer["decode_tokens_per_s"], 0) << speed;
+  }
   EXPECT_EQ(server.terminate(), 0);
 }
 

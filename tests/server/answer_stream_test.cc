@@ -5,9 +5,11 @@
 
 #include <condition_variable>
 #include <deque>
+#include <future>
 #include <mutex>
 #include <thread>
 
+#include "server/dialect/answering_route.h"
 #include "tests/server/support/fakes.h"
 #include "tests/server/support/scripts.h"
 
@@ -95,6 +97,10 @@ class QueueExchange : public FakeExchange {
   std::deque<std::function<void()>> tasks_;
 };
 
+HttpResponse plain_refusal(const ApiError& error, const std::string& /*request_id*/) {
+  return {.status = error.status(), .body = error.what()};
+}
+
 /// Writes "REQUEST:TEXT;".
 class PlainWriter : public AnswerWriter {
  public:
@@ -110,12 +116,7 @@ class PlainWriter : public AnswerWriter {
     return "";
   }
   std::string finish() override { return stream_ ? "[end]" : whole_; }
-  HttpResponse refuse(const ApiError& error) override {
-    HttpResponse response;
-    response.status = error.status();
-    response.body = error.what();
-    return response;
-  }
+  HttpResponse refuse(const ApiError& error) override { return plain_refusal(error, ""); }
   std::string fail(const ApiError& error) override { return std::string("!") + error.what(); }
 
  private:
@@ -130,7 +131,7 @@ class AnswerStreamTest : public ::testing::Test {
     plan.stream = stream;
     plan.requests.resize(requests);
     plan.writer = std::make_unique<PlainWriter>(stream);
-    answer(service_, settings_, exchange_, std::move(plan));
+    answer(*api_, exchange_, std::move(plan));
   }
   void take(size_t request, AnswerEvent event) {
     service_.sinks.at(request)->take(std::move(event));
@@ -146,7 +147,7 @@ class AnswerStreamTest : public ::testing::Test {
   }
 
   ManualService service_;
-  ApiSettings settings_;
+  std::shared_ptr<Api> api_ = std::make_shared<Api>(service_, ApiSettings());
   std::shared_ptr<QueueExchange> exchange_ = std::make_shared<QueueExchange>();
 };
 
@@ -334,7 +335,7 @@ TEST_F(AnswerStreamTest, LargeBodiesAreUnderstoodInTheBackground) {
     service_.sinks.clear();
     exchange_ = std::make_shared<QueueExchange>(std::string(bytes, 'x'));
     std::thread::id thread;
-    const auto understand = [&](const ApiSettings&, const HttpRequest& request) {
+    const auto plan_of = [&](const Api&, const HttpRequest& request) {
       thread = std::this_thread::get_id();
       if (!good) throw ApiError(ApiError::Kind::kInvalid, "bad");
       AnswerPlan plan;
@@ -343,8 +344,8 @@ TEST_F(AnswerStreamTest, LargeBodiesAreUnderstoodInTheBackground) {
       plan.writer = std::make_unique<PlainWriter>(false);
       return plan;
     };
-    answer_body(service_, settings_, exchange_, understand,
-                [](const ApiError& error) { return PlainWriter(false).refuse(error); });
+    const Route route = answering_route("/answer", api_, plan_of, plain_refusal);
+    route.handle(exchange_);
     if (bytes > 100'000) {
       EXPECT_TRUE(service_.sinks.empty()) << "submitted in another thread";
       exchange_->run_next();
@@ -360,6 +361,25 @@ TEST_F(AnswerStreamTest, LargeBodiesAreUnderstoodInTheBackground) {
     EXPECT_EQ(exchange_->response->status, 400);
     EXPECT_EQ(exchange_->response->body, "bad");
   }
+}
+
+TEST_F(AnswerStreamTest, AFullBackgroundRefuses) {
+  std::promise<void> go;
+  const auto wait = [gate = go.get_future().share()](const Api&, const HttpRequest&) {
+    gate.wait();
+    return HttpResponse{};
+  };
+  const Route route = computing_route("/compute", api_, wait, plain_refusal);
+  std::vector<std::shared_ptr<QueueExchange>> exchanges;
+  do {
+    ASSERT_LT(exchanges.size(), 1000u);
+    exchanges.push_back(std::make_shared<QueueExchange>());
+    route.handle(exchanges.back());
+  } while (!exchanges.back()->response);
+  EXPECT_EQ(exchanges.back()->response->status, 429);
+  go.set_value();
+  exchanges.front()->run_until_over();
+  EXPECT_EQ(exchanges.front()->response->status, 200);
 }
 
 TEST_F(AnswerStreamTest, NothingIsKeptAliveAfterTheEnd) {

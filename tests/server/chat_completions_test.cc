@@ -33,7 +33,7 @@ class ChatCompletionsTest : public ::testing::Test {
   }
 
   std::shared_ptr<FakeExchange> ask(const std::string& body) {
-    return post(chat_completions_route(service_, settings_), body);
+    return post(chat_completions_route(api()), body);
   }
   /// The request that a body becomes.
   AnswerRequest request(const std::string& body) {
@@ -53,7 +53,7 @@ class ChatCompletionsTest : public ::testing::Test {
   std::string refusal(const std::string& body) {
     const size_t before = service_.requests.size();
     // Large bodies are understood in the background.
-    const Route route = chat_completions_route(service_, settings_);
+    const Route route = chat_completions_route(api());
     const auto exchange =
         std::make_shared<testing::PatientExchange>(post_request(route.path, body));
     route.handle(exchange);
@@ -66,6 +66,8 @@ class ChatCompletionsTest : public ::testing::Test {
     const std::string param = error["param"].is_null() ? "" : error["param"].get<std::string>();
     return param + ": " + error["message"].get<std::string>();
   }
+
+  std::shared_ptr<Api> api() { return std::make_shared<Api>(service_, settings_); }
 
   FakeService service_;
   ApiSettings settings_;

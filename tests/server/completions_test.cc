@@ -33,7 +33,7 @@ class CompletionsTest : public ::testing::Test {
   }
 
   std::shared_ptr<FakeExchange> ask(const std::string& body) {
-    return post(completions_route(service_, settings_), body);
+    return post(completions_route(api()), body);
   }
   Json whole(const std::string& body) {
     const auto exchange = ask(body);
@@ -45,6 +45,8 @@ class CompletionsTest : public ::testing::Test {
     const Json error = Json::parse(exchange->response->body)["error"];
     return to_text(error["param"]) + ": " + error["message"].get<std::string>();
   }
+
+  std::shared_ptr<Api> api() { return std::make_shared<Api>(service_, settings_); }
 
   FakeService service_;
   ApiSettings settings_;

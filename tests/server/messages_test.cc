@@ -1,6 +1,4 @@
 // The Messages API of Anthropic: what comes in, what goes out, in which order.
-#include "server/routes/messages.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,6 +6,7 @@
 
 #include "server/dialect/json_fields.h"
 #include "server/routes/messages_request.h"
+#include "server/routes/routes.h"
 #include "tests/server/support/fakes.h"
 #include "tests/server/support/scripts.h"
 
@@ -45,7 +44,7 @@ Json question() {
 class Messages : public ::testing::Test {
  protected:
   std::shared_ptr<FakeExchange> post(const Json& body) {
-    return testing::post(messages_route(service_, settings_), body.dump());
+    return testing::post(messages_route(api()), body.dump());
   }
 
   std::vector<SseEvent> stream(const Script& script, Json body = question()) {
@@ -71,6 +70,8 @@ class Messages : public ::testing::Test {
     EXPECT_EQ(exchange->response->status, 200) << exchange->response->body;
     return Json::parse(exchange->response->body, nullptr, false);
   }
+
+  std::shared_ptr<Api> api() { return std::make_shared<Api>(service_, settings_); }
 
   FakeService service_;
   ApiSettings settings_ = fixed_settings();
@@ -262,7 +263,7 @@ TEST_F(Messages, LongPromptsAreNoSilence) {
 TEST_F(Messages, CountTokens) {
   Json body = question();
   body.erase("max_tokens");
-  const Route route = count_tokens_route(service_, settings_);
+  const Route route = count_tokens_route(api());
   EXPECT_EQ(route.path, "/v1/messages/count_tokens");
   const auto ask = [&] {
     const auto exchange =

@@ -1,6 +1,4 @@
 // The Responses API of OpenAI: what comes in, what goes out, in which order.
-#include "server/routes/responses.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,6 +6,7 @@
 
 #include "server/dialect/json_fields.h"
 #include "server/routes/responses_request.h"
+#include "server/routes/routes.h"
 #include "tests/server/support/fakes.h"
 #include "tests/server/support/scripts.h"
 
@@ -37,7 +36,7 @@ ApiSettings fixed_settings() {
 class Responses : public ::testing::Test {
  protected:
   std::shared_ptr<FakeExchange> post(const Json& body) {
-    return testing::post(responses_route(service_, settings_), body.dump());
+    return testing::post(responses_route(api()), body.dump());
   }
 
   std::vector<SseEvent> stream(const Script& script, Json body = {{"input", "hi"}}) {
@@ -63,6 +62,8 @@ class Responses : public ::testing::Test {
     EXPECT_EQ(exchange->response->status, 200) << exchange->response->body;
     return Json::parse(exchange->response->body, nullptr, false);
   }
+
+  std::shared_ptr<Api> api() { return std::make_shared<Api>(service_, settings_); }
 
   FakeService service_;
   ApiSettings settings_ = fixed_settings();

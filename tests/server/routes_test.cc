@@ -31,12 +31,15 @@ class BusyService : public FakeService {
 class RoutesTest : public ::testing::Test {
  protected:
   RoutesTest() {
-    settings_.version = "1.2";
-    settings_.started = 1700000000;
-    settings_.aliases = {"qwen"};
-    settings_.chat_template = "{{ messages }}";
-    settings_.model_path = "models/ember";
-    settings_.ready = [this] { return ready_; };
+    ApiSettings settings;
+    settings.version = "1.2";
+    settings.started = 1700000000;
+    settings.aliases = {"qwen"};
+    settings.chat_template = "{{ messages }}";
+    settings.model_path = "models/ember";
+    settings.memory_ledger = {{"weight_bytes", 123}};
+    settings.ready = [this] { return ready_; };
+    api_ = std::make_shared<Api>(service_, std::move(settings));
     service_.now.slots = {
         {.busy = true, .id = 5, .prompt_tokens = 100, .prompt_done = 60, .generated_tokens = 2},
         {}};
@@ -47,7 +50,7 @@ class RoutesTest : public ::testing::Test {
 
   HttpResponse ask(const std::string& method, const std::string& path, const std::string& body = "",
                    const std::string& query = "") {
-    for (const Route& route : all_routes(service_, settings_)) {
+    for (const Route& route : all_routes(api_)) {
       if (route.method != method || route.path != path) continue;
       const auto exchange = std::make_shared<PatientExchange>(HttpRequest{.method = method,
                                                                           .path = path,
@@ -70,7 +73,7 @@ class RoutesTest : public ::testing::Test {
 
   bool ready_ = true;
   BusyService service_;
-  ApiSettings settings_;
+  std::shared_ptr<Api> api_;
 };
 
 TEST_F(RoutesTest, ExpertsSayHowOftenTheyWereChosen) {
@@ -88,8 +91,36 @@ TEST_F(RoutesTest, ExpertsSayHowOftenTheyWereChosen) {
   EXPECT_EQ(layer["uses"], Json::parse("[0,0,9,1]"));
 }
 
+TEST_F(RoutesTest, ABenchmarkIsSoManyAnswersToTheirFullLength) {
+  AnswerDone done;
+  done.usage = {.prompt_tokens = 8, .generated_tokens = 5};
+  done.usage.prefill_seconds = 0.5;
+  done.usage.decode_seconds = 2;
+  service_.script = {{0, AnswerAccepted{}}, {0, done}};
+  const auto benchmark = [&](const char* body) {
+    return Json::parse(testing::post(benchmark_route(api_), body)->response->body);
+  };
+  const Json result = benchmark(R"({"prompt_tokens": 8, "generated_tokens": 5, "batch": 2})");
+  ASSERT_EQ(result["answers"].size(), 2u);
+  for (const Json& answer : result["answers"]) {
+    EXPECT_DOUBLE_EQ(answer["prefill_tokens_per_s"], 16);
+    EXPECT_DOUBLE_EQ(answer["decode_tokens_per_s"], 2);
+  }
+  ASSERT_EQ(service_.requests.size(), 2u);
+  std::set<std::vector<int32_t>> prompts;
+  for (const AnswerRequest& request : service_.requests) {
+    EXPECT_FALSE(request.ends_at_end_token);
+    EXPECT_FALSE(request.keeps_states);
+    EXPECT_EQ(request.max_tokens, 5);
+    prompts.insert(std::get<std::vector<int32_t>>(std::get<RawInput>(request.input)));
+    EXPECT_EQ(prompts.rbegin()->size(), 8u);
+  }
+  EXPECT_EQ(prompts.size(), 2u);
+  const Json error = benchmark(R"({"prompt_tokens": 100000})")["error"];
+  EXPECT_EQ(error["param"], "prompt_tokens");
+}
+
 TEST_F(RoutesTest, MemoryIsWhatWasPlannedAndWhatIsHeld) {
-  settings_.memory_ledger = {{"weight_bytes", 123}};
   service_.now.kv_pages = 40;
   service_.now.kv_pages_free = 30;
   const Json memory = get("/v1/memory");
@@ -102,7 +133,7 @@ TEST_F(RoutesTest, MemoryIsWhatWasPlannedAndWhatIsHeld) {
 
 TEST_F(RoutesTest, PathsAreUnique) {
   std::set<std::pair<std::string, std::string>> seen;
-  for (const Route& route : all_routes(service_, settings_)) {
+  for (const Route& route : all_routes(api_)) {
     EXPECT_TRUE(seen.insert({route.method, route.path}).second) << route.path;
     EXPECT_TRUE(route.handle);
   }
@@ -110,7 +141,7 @@ TEST_F(RoutesTest, PathsAreUnique) {
 
 TEST_F(RoutesTest, OnlyHealthAndTheRootAreOpen) {
   std::set<std::string> open;
-  for (const Route& route : all_routes(service_, settings_)) {
+  for (const Route& route : all_routes(api_)) {
     if (route.open) open.insert(route.path);
   }
   EXPECT_EQ(open, (std::set<std::string>{"/", "/health", "/livez", "/readyz", "/v1/health"}));
@@ -204,8 +235,8 @@ TEST_F(RoutesTest, Root) {
 }
 
 TEST_F(RoutesTest, Metrics) {
-  settings_.metrics->count("/v1/chat/completions", "ok");
-  settings_.metrics->first_text(0.3);
+  api_->metrics->count("/v1/chat/completions", "ok");
+  api_->metrics->first_text(0.3);
   service_.name = "an \"odd\"\nname";
   const HttpResponse response = ask("GET", "/metrics");
   EXPECT_TRUE(response.content_type.starts_with("text/plain; version=0.0.4"));
@@ -232,8 +263,8 @@ TEST_F(RoutesTest, Metrics) {
 /// promtool is not in every Debian installation that tests; where it is, it has the last word.
 TEST_F(RoutesTest, PromtoolAcceptsTheMetrics) {
   if (std::system("command -v promtool >/dev/null 2>&1") != 0) GTEST_SKIP() << "no promtool";
-  settings_.metrics->count("/v1/chat/completions", "ok");
-  settings_.metrics->first_text(0.3);
+  api_->metrics->count("/v1/chat/completions", "ok");
+  api_->metrics->first_text(0.3);
   const std::string path = ::testing::TempDir() + "hearth_metrics.txt";
   std::ofstream(path) << ask("GET", "/metrics").body;
   EXPECT_EQ(std::system(("promtool check metrics < " + path).c_str()), 0);
@@ -248,7 +279,7 @@ std::string documented_name(const Route& route) {
 
 TEST_F(RoutesTest, TheDocumentDescribesEveryRouteAndNoOther) {
   std::set<std::string> routes;
-  for (const Route& route : all_routes(service_, settings_)) routes.insert(documented_name(route));
+  for (const Route& route : all_routes(api_)) routes.insert(documented_name(route));
   std::set<std::string> documented;
   const Json document = get("/openapi.json");
   for (const auto& [path, methods] : document["paths"].items()) {
@@ -265,7 +296,7 @@ TEST_F(RoutesTest, TheDocumentDescribesEveryRouteAndNoOther) {
 
 TEST_F(RoutesTest, TheDocumentKnowsWhichRoutesNeedNoKey) {
   const Json document = get("/openapi.json");
-  for (const Route& route : all_routes(service_, settings_)) {
+  for (const Route& route : all_routes(api_)) {
     std::string name = documented_name(route);
     std::string method = name.substr(0, name.find(' '));
     std::ranges::transform(method, method.begin(), [](char c) { return std::tolower(c); });

@@ -15,9 +15,6 @@ namespace {
 /// makes one or a few, so this is only reached when that thread is stuck.
 constexpr size_t kWaitingMax = 256;
 
-/// Of a body that is understood at once, in a millisecond or so.
-constexpr size_t kSmallBody = 64 << 10;
-
 bool is_text(const AnswerEvent& event) {
   return std::holds_alternative<TextDelta>(event.what) ||
          std::holds_alternative<ToolCallBegin>(event.what);
@@ -27,10 +24,9 @@ bool is_text(const AnswerEvent& event) {
 /// the service has let go of its sinks.
 class AnswerStream : public std::enable_shared_from_this<AnswerStream> {
  public:
-  AnswerStream(AnswerService& service, const ApiSettings& settings,
-               std::shared_ptr<Exchange> exchange, AnswerPlan plan)
-      : service_(service),
-        metrics_(settings.metrics),
+  AnswerStream(const Api& api, std::shared_ptr<Exchange> exchange, AnswerPlan plan)
+      : service_(api.service),
+        metrics_(api.metrics),
         exchange_(std::move(exchange)),
         plan_(std::move(plan)),
         requests_(plan_.requests.size()) {
@@ -228,38 +224,9 @@ class AnswerStream : public std::enable_shared_from_this<AnswerStream> {
 
 }  // namespace
 
-void answer(AnswerService& service, const ApiSettings& settings,
-            const std::shared_ptr<Exchange>& exchange, AnswerPlan plan) {
+void answer(const Api& api, const std::shared_ptr<Exchange>& exchange, AnswerPlan plan) {
   CHECK(!plan.requests.empty() && plan.writer);
-  std::make_shared<AnswerStream>(service, settings, exchange, std::move(plan))->start();
-}
-
-void answer_body(AnswerService& service, const ApiSettings& settings,
-                 const std::shared_ptr<Exchange>& exchange,
-                 std::function<AnswerPlan(const ApiSettings&, const HttpRequest&)> understand,
-                 std::function<HttpResponse(const ApiError&)> refuse) {
-  ApiSettings kept = settings;
-  kept.background.reset();  // a task does not keep alive who runs it
-  // Returns what is to be done in the exchange's thread.
-  const auto work = [&service, kept, exchange, understand = std::move(understand),
-                     refuse]() -> std::function<void()> {
-    try {
-      const auto plan = std::make_shared<AnswerPlan>(understand(kept, exchange->request()));
-      return
-          [&service, kept, exchange, plan] { answer(service, kept, exchange, std::move(*plan)); };
-    } catch (const ApiError& error) {
-      return [exchange, response = refuse(error)] { exchange->respond(response); };
-    } catch (const std::exception& error) {
-      const ApiError internal(ApiError::Kind::kInternal, error.what());
-      return [exchange, response = refuse(internal)] { exchange->respond(response); };
-    }
-  };
-  if (exchange->request().body.size() <= kSmallBody) return work()();
-  try {
-    settings.background->run([exchange, work] { exchange->post(work()); });
-  } catch (const ApiError& error) {
-    exchange->respond(refuse(error));
-  }
+  std::make_shared<AnswerStream>(api, exchange, std::move(plan))->start();
 }
 
 }  // namespace hearth

@@ -3,13 +3,12 @@
 // whole. Requests rest while the client does not read, and end when it goes.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "answer/answer_service.h"
-#include "server/dialect/api_settings.h"
+#include "server/dialect/api.h"
 #include "server/http/exchange.h"
 
 namespace hearth {
@@ -41,17 +40,7 @@ struct AnswerPlan {
 };
 
 /// Submits the requests, no more of them at once than there are slots, and answers the exchange;
-/// the first that fails ends the others. Returns at once. In the thread of the exchange. `service`
-/// outlives the exchange.
-void answer(AnswerService& service, const ApiSettings& settings,
-            const std::shared_ptr<Exchange>& exchange, AnswerPlan plan);
-
-/// The same, for a plan that `understand` makes of the request's body: in the background, if it is
-/// a large one. ApiErrors, also that of a full background, are answered by `refuse`. Neither may
-/// hold the settings: their background would wait for itself when it ends.
-void answer_body(AnswerService& service, const ApiSettings& settings,
-                 const std::shared_ptr<Exchange>& exchange,
-                 std::function<AnswerPlan(const ApiSettings&, const HttpRequest&)> understand,
-                 std::function<HttpResponse(const ApiError&)> refuse);
+/// the first that fails ends the others. Returns at once. In the thread of the exchange.
+void answer(const Api& api, const std::shared_ptr<Exchange>& exchange, AnswerPlan plan);
 
 }  // namespace hearth

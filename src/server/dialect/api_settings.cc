@@ -6,19 +6,17 @@
 
 namespace hearth {
 
-int64_t now_of(const ApiSettings& settings) {
-  if (settings.now) return settings.now();
+int64_t seconds_since_1970() {
   const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::seconds>(since_epoch).count();
 }
 
-std::string new_id(const ApiSettings& settings, const std::string& prefix) {
-  if (settings.new_id) return prefix + settings.new_id();
+std::string random_id() {
   constexpr std::string_view kLetters =
       "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   std::random_device random;
   std::uniform_int_distribution<size_t> letter(0, kLetters.size() - 1);
-  std::string id = prefix;
+  std::string id;
   for (int i = 0; i < 24; ++i) id += kLetters[letter(random)];
   return id;
 }

@@ -3,15 +3,16 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "server/dialect/background.h"
-#include "server/dialect/request_metrics.h"
-
 namespace hearth {
+
+/// By the clock.
+int64_t seconds_since_1970();
+/// 24 letters and digits.
+std::string random_id();
 
 struct ApiSettings {
   std::string version = "0";         // of hearth
@@ -25,17 +26,10 @@ struct ApiSettings {
   bool both_reasoning_fields = false;
   /// Whether the server takes new requests: false while it stops. May be empty: always.
   std::function<bool()> ready = {};
-  /// Seconds since 1970, for `created`; empty: the clock.
-  std::function<int64_t()> now = {};
-  /// The part of ids behind their prefix; empty: random.
-  std::function<std::string()> new_id = {};
-  std::shared_ptr<Background> background = std::make_shared<Background>();
-  std::shared_ptr<RequestMetrics> metrics = std::make_shared<RequestMetrics>();
+  /// For `created`, and for how long a stream has been silent.
+  std::function<int64_t()> now = seconds_since_1970;
+  /// The part of ids behind their prefix.
+  std::function<std::string()> new_id = random_id;
 };
-
-/// Of an answer.
-int64_t now_of(const ApiSettings& settings);
-/// `prefix` and 24 letters and digits.
-std::string new_id(const ApiSettings& settings, const std::string& prefix);
 
 }  // namespace hearth

@@ -1,5 +1,9 @@
 #include "server/dialect/background.h"
 
+#include <utility>
+
+#include "answer/api_error.h"
+
 namespace hearth {
 namespace {
 
@@ -41,24 +45,6 @@ void Background::work() {
     task = nullptr;  // outside the lock: it may hold the last reference to an exchange
     lock.lock();
   }
-}
-
-void respond_later(Background& background, const std::shared_ptr<Exchange>& exchange,
-                   std::function<HttpResponse()> make,
-                   std::function<HttpResponse(const ApiError&)> refuse) {
-  background.run([exchange, make = std::move(make), refuse = std::move(refuse)] {
-    HttpResponse response;
-    try {
-      response = make();
-    } catch (const ApiError& error) {
-      response = refuse(error);
-    } catch (const std::exception& error) {
-      response = refuse(ApiError(ApiError::Kind::kInternal, error.what()));
-    }
-    exchange->post([exchange, response = std::move(response)]() mutable {
-      exchange->respond(std::move(response));
-    });
-  });
 }
 
 }  // namespace hearth

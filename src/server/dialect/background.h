@@ -5,12 +5,8 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <thread>
-
-#include "answer/api_error.h"
-#include "server/http/exchange.h"
 
 namespace hearth {
 
@@ -33,11 +29,5 @@ class Background {
   bool stops_ = false;
   std::thread thread_;  // from the first task on
 };
-
-/// Answers an exchange with what `make` returns, in the background. An ApiError of it becomes an
-/// answer by `refuse`.
-void respond_later(Background& background, const std::shared_ptr<Exchange>& exchange,
-                   std::function<HttpResponse()> make,
-                   std::function<HttpResponse(const ApiError&)> refuse);
 
 }  // namespace hearth

@@ -56,7 +56,7 @@ HttpResponse json_response(const Json& json) {
   return response;
 }
 
-HttpResponse openai_refusal(const ApiError& error) {
+HttpResponse openai_refusal(const ApiError& error, const std::string& /*request_id*/) {
   HttpResponse response = json_response(openai_error(error));
   response.status = error.status();
   response.headers = retry_headers(error);

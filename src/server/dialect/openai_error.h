@@ -10,7 +10,8 @@ namespace hearth {
 /// Of a whole body, or of a chunk in a stream.
 Json openai_error(const ApiError& error);
 
-HttpResponse openai_refusal(const ApiError& error);
+/// A whole answer. What OpenAI's clients read of it has no place for the id of the request.
+HttpResponse openai_refusal(const ApiError& error, const std::string& request_id = {});
 
 /// JSON, as a whole answer.
 HttpResponse json_response(const Json& json);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 namespace hearth {
 namespace {
@@ -15,6 +16,13 @@ std::string_view HttpRequest::header(std::string_view name) const {
     if (std::ranges::equal(key, name, {}, lower, lower)) return value;
   }
   return "";
+}
+
+HttpRequest Exchange::take_request() {
+  std::string body = std::exchange(request_.body, {});
+  HttpRequest taken = request_;
+  taken.body = std::move(body);
+  return taken;
 }
 
 }  // namespace hearth

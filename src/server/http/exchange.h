@@ -37,9 +37,13 @@ struct HttpResponse {
 /// callbacks. Exactly one of respond() and begin_stream() is called, now or later.
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
+  explicit Exchange(HttpRequest request) : request_(std::move(request)) {}
   virtual ~Exchange() = default;
 
-  virtual const HttpRequest& request() const = 0;
+  /// Its body goes when the client does: another thread needs take_request().
+  const HttpRequest& request() const { return request_; }
+  /// The whole request; what request() returns has no body from then on.
+  HttpRequest take_request();
 
   /// The whole answer.
   virtual void respond(HttpResponse response) = 0;
@@ -62,6 +66,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void on_gone(std::function<void()> call) { gone_ = std::move(call); }
 
  protected:
+  HttpRequest request_;
   std::function<void()> drained_;
   std::function<void()> gone_;
 };

@@ -12,7 +12,7 @@ namespace hearth {
 
 HttpExchange::HttpExchange(HttpRequest request, Form form, AnswerLine& line,
                            std::shared_ptr<Mailbox> mailbox)
-    : request_(std::move(request)),
+    : Exchange(std::move(request)),
       form_(std::move(form)),
       line_(&line),
       mailbox_(std::move(mailbox)),

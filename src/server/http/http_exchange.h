@@ -41,7 +41,6 @@ class HttpExchange : public Exchange {
 
   HttpExchange(HttpRequest request, Form form, AnswerLine& line, std::shared_ptr<Mailbox> mailbox);
 
-  const HttpRequest& request() const override { return request_; }
   void respond(HttpResponse response) override;
   void begin_stream(HttpResponse head) override;
   void write(std::string piece) override;
@@ -73,7 +72,6 @@ class HttpExchange : public Exchange {
   void send_piece(const std::string& piece);
   bool takes_comments() const;
 
-  HttpRequest request_;
   Form form_;
   AnswerLine* line_;  // none once the connection is done with this
   std::shared_ptr<Mailbox> mailbox_;

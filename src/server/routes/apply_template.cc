@@ -1,24 +1,22 @@
 // POST /apply-template: the prompt that a conversation becomes, as llama.cpp's server tells it.
-#include "server/dialect/limits.h"
+#include "server/dialect/answering_route.h"
 #include "server/dialect/openai_error.h"
 #include "server/routes/chat_request.h"
 #include "server/routes/routes.h"
 
 namespace hearth {
+namespace {
 
-Route apply_template_route(AnswerService& service, const ApiSettings& settings) {
-  return {
-      .method = "POST",
-      .path = "/apply-template",
-      .handle = with_openai_errors([&service, settings](const std::shared_ptr<Exchange>& exchange) {
-        const auto make = [&service, exchange] {
-          const Json body = parse_json(exchange->request().body);
-          const ChatCall call = chat_call(JsonFields(body), service.default_sampling());
-          return json_response({{"prompt", service.prepare(call.request).text}});
-        };
-        respond_later(*settings.background, exchange, make, openai_refusal);
-      }),
-      .body_bytes_max = kLimits.body_bytes};
+HttpResponse apply_template(const Api& api, const HttpRequest& http) {
+  const Json body = parse_json(http.body);
+  const ChatCall call = chat_call(JsonFields(body), api.service.default_sampling());
+  return json_response({{"prompt", api.service.prepare(call.request).text}});
+}
+
+}  // namespace
+
+Route apply_template_route(const std::shared_ptr<Api>& api) {
+  return computing_route("/apply-template", api, apply_template, openai_refusal);
 }
 
 }  // namespace hearth

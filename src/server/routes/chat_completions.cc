@@ -1,5 +1,5 @@
 // POST /v1/chat/completions
-#include "server/dialect/limits.h"
+#include "server/dialect/answering_route.h"
 #include "server/dialect/openai_error.h"
 #include "server/routes/chat_answer.h"
 #include "server/routes/chat_request.h"
@@ -8,17 +8,16 @@
 namespace hearth {
 namespace {
 
-AnswerPlan plan_of(const AnswerService& service, const ApiSettings& settings,
-                   const HttpRequest& http) {
+AnswerPlan plan_of(const Api& api, const HttpRequest& http) {
   const Json body = parse_json(http.body);
-  ChatCall call = chat_call(JsonFields(body), service.default_sampling());
+  ChatCall call = chat_call(JsonFields(body), api.service.default_sampling());
   AnswerPlan plan;
   plan.stream = call.sending.stream;
-  plan.writer = chat_writer({.id = new_id(settings, "chatcmpl-"),
-                             .created = now_of(settings),
-                             .model = service.model_name(),
-                             .version = settings.version,
-                             .both_reasoning_fields = settings.both_reasoning_fields,
+  plan.writer = chat_writer({.id = "chatcmpl-" + api.settings.new_id(),
+                             .created = api.settings.now(),
+                             .model = api.service.model_name(),
+                             .version = api.settings.version,
+                             .both_reasoning_fields = api.settings.both_reasoning_fields,
                              .logprobs = call.request.top_logprobs.has_value(),
                              .choices = call.request.choices,
                              .sending = call.sending});
@@ -28,18 +27,8 @@ AnswerPlan plan_of(const AnswerService& service, const ApiSettings& settings,
 
 }  // namespace
 
-Route chat_completions_route(AnswerService& service, const ApiSettings& settings) {
-  return {.method = "POST",
-          .path = "/v1/chat/completions",
-          .handle =
-              [&service, settings](const std::shared_ptr<Exchange>& exchange) {
-                const auto understand = [&service](const ApiSettings& kept,
-                                                   const HttpRequest& request) {
-                  return plan_of(service, kept, request);
-                };
-                answer_body(service, settings, exchange, understand, openai_refusal);
-              },
-          .body_bytes_max = kLimits.body_bytes};
+Route chat_completions_route(const std::shared_ptr<Api>& api) {
+  return answering_route("/v1/chat/completions", api, plan_of, openai_refusal);
 }
 
 }  // namespace hearth

@@ -1,5 +1,5 @@
 // POST /v1/completions
-#include "server/dialect/limits.h"
+#include "server/dialect/answering_route.h"
 #include "server/dialect/openai_error.h"
 #include "server/routes/completion_answer.h"
 #include "server/routes/completion_request.h"
@@ -8,16 +8,15 @@
 namespace hearth {
 namespace {
 
-AnswerPlan plan_of(const AnswerService& service, const ApiSettings& settings,
-                   const HttpRequest& http) {
+AnswerPlan plan_of(const Api& api, const HttpRequest& http) {
   const Json body = parse_json(http.body);
-  CompletionCall call = completion_call(JsonFields(body), service);
+  CompletionCall call = completion_call(JsonFields(body), api.service);
   AnswerPlan plan;
   plan.stream = call.sending.stream;
-  plan.writer = completion_writer({.id = new_id(settings, "cmpl-"),
-                                   .created = now_of(settings),
-                                   .model = service.model_name(),
-                                   .version = settings.version,
+  plan.writer = completion_writer({.id = "cmpl-" + api.settings.new_id(),
+                                   .created = api.settings.now(),
+                                   .model = api.service.model_name(),
+                                   .version = api.settings.version,
                                    .choices = call.requests.front().choices,
                                    .prompts = call.requests.size(),
                                    .echoes = std::move(call.echoes),
@@ -29,18 +28,8 @@ AnswerPlan plan_of(const AnswerService& service, const ApiSettings& settings,
 
 }  // namespace
 
-Route completions_route(AnswerService& service, const ApiSettings& settings) {
-  return {.method = "POST",
-          .path = "/v1/completions",
-          .handle =
-              [&service, settings](const std::shared_ptr<Exchange>& exchange) {
-                const auto understand = [&service](const ApiSettings& kept,
-                                                   const HttpRequest& request) {
-                  return plan_of(service, kept, request);
-                };
-                answer_body(service, settings, exchange, understand, openai_refusal);
-              },
-          .body_bytes_max = kLimits.body_bytes};
+Route completions_route(const std::shared_ptr<Api>& api) {
+  return answering_route("/v1/completions", api, plan_of, openai_refusal);
 }
 
 }  // namespace hearth

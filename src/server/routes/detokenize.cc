@@ -1,6 +1,7 @@
 // POST /detokenize: the text of tokens, as llama.cpp's server tells it.
 #include <limits>
 
+#include "server/dialect/answering_route.h"
 #include "server/dialect/limits.h"
 #include "server/dialect/openai_error.h"
 #include "server/routes/routes.h"
@@ -23,21 +24,17 @@ std::vector<int32_t> tokens_of(const JsonFields& body) {
   return tokens;
 }
 
+HttpResponse detokenize(const Api& api, const HttpRequest& http) {
+  const Json body = parse_json(http.body);
+  return json_response({{"content", api.service.detokenize(tokens_of(JsonFields(body)))}});
+}
+
 }  // namespace
 
-Route detokenize_route(AnswerService& service, const ApiSettings& settings) {
-  return {
-      .method = "POST",
-      .path = "/detokenize",
-      .handle = with_openai_errors([&service, settings](const std::shared_ptr<Exchange>& exchange) {
-        const auto make = [&service, exchange] {
-          const Json body = parse_json(exchange->request().body);
-          const std::string text = service.detokenize(tokens_of(JsonFields(body)));
-          return json_response({{"content", text}});
-        };
-        respond_later(*settings.background, exchange, make, openai_refusal);
-      }),
-      .body_bytes_max = kBodyBytesMax};
+Route detokenize_route(const std::shared_ptr<Api>& api) {
+  Route route = computing_route("/detokenize", api, detokenize, openai_refusal);
+  route.body_bytes_max = kBodyBytesMax;
+  return route;
 }
 
 }  // namespace hearth

@@ -4,13 +4,13 @@
 
 namespace hearth {
 
-Route embeddings_route(AnswerService& service, const ApiSettings&) {
+Route embeddings_route(const std::shared_ptr<Api>& api) {
   return {.method = "POST",
           .path = "/v1/embeddings",
-          .handle = with_openai_errors([&service](const std::shared_ptr<Exchange>&) {
+          .handle = with_openai_errors([api](const std::shared_ptr<Exchange>&) {
             throw ApiError(
                 ApiError::Kind::kInvalid,
-                "hearth makes no embeddings: " + service.model_name() +
+                "hearth makes no embeddings: " + api->service.model_name() +
                     " is a model that writes text. Ask a server with an embedding model.");
           })};
 }

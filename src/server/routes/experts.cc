@@ -35,11 +35,11 @@ Json layer_json(const ExpertUses& uses, int64_t layer) {
 
 }  // namespace
 
-Route experts_route(AnswerService& service, const ApiSettings&) {
+Route experts_route(const std::shared_ptr<Api>& api) {
   return {.method = "GET",
           .path = "/v1/experts",
-          .handle = [&service](const std::shared_ptr<Exchange>& exchange) {
-            const ExpertUses& uses = service.expert_uses();
+          .handle = [api](const std::shared_ptr<Exchange>& exchange) {
+            const ExpertUses& uses = api->service.expert_uses();
             Json layers = Json::array();
             for (int64_t layer = 0; layer < uses.layers(); ++layer) {
               layers.push_back(layer_json(uses, layer));

@@ -4,11 +4,11 @@
 
 namespace hearth {
 
-Route health_route(AnswerService&, const ApiSettings& settings) {
+Route health_route(const std::shared_ptr<Api>& api) {
   return {.method = "GET",
           .path = "/health",
-          .handle = with_openai_errors([settings](const std::shared_ptr<Exchange>& exchange) {
-            if (settings.ready && !settings.ready()) {
+          .handle = with_openai_errors([api](const std::shared_ptr<Exchange>& exchange) {
+            if (api->settings.ready && !api->settings.ready()) {
               throw ApiError(ApiError::Kind::kUnavailable, "The server is stopping.");
             }
             exchange->respond(json_response({{"status", "ok"}}));
@@ -16,7 +16,7 @@ Route health_route(AnswerService&, const ApiSettings& settings) {
           .open = true};
 }
 
-Route livez_route(AnswerService&, const ApiSettings&) {
+Route livez_route(const std::shared_ptr<Api>&) {
   return {.method = "GET",
           .path = "/livez",
           .handle =

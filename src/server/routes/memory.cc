@@ -5,13 +5,13 @@
 
 namespace hearth {
 
-Route memory_route(AnswerService& service, const ApiSettings& settings) {
+Route memory_route(const std::shared_ptr<Api>& api) {
   return {.method = "GET",
           .path = "/v1/memory",
-          .handle = [&service, settings](const std::shared_ptr<Exchange>& exchange) {
-            const ServiceStatus status = service.status();
+          .handle = [api](const std::shared_ptr<Exchange>& exchange) {
+            const ServiceStatus status = api->service.status();
             exchange->respond(
-                json_response({{"planned", settings.memory_ledger},
+                json_response({{"planned", api->settings.memory_ledger},
                                {"process",
                                 {{"resident_bytes", resident_memory_bytes()},
                                  {"anonymous_bytes", anonymous_memory_bytes()}}},

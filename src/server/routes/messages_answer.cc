@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "server/dialect/anthropic_error.h"
 #include "server/http/sse.h"
 #include "server/routes/carried_reasoning.h"
 #include "server/routes/client_conversation.h"
@@ -26,25 +27,6 @@ const char* stop_reason(ChoiceFinished::Reason reason) {
 }
 
 }  // namespace
-
-const char* anthropic_error_type(ApiError::Kind kind) {
-  switch (kind) {
-    case ApiError::Kind::kUnauthorized: return "authentication_error";
-    case ApiError::Kind::kForbidden: return "permission_error";
-    case ApiError::Kind::kNotFound: return "not_found_error";
-    case ApiError::Kind::kTimeout: return "timeout_error";
-    case ApiError::Kind::kTooLarge: return "request_too_large";
-    case ApiError::Kind::kOverloaded: return "rate_limit_error";
-    case ApiError::Kind::kUnavailable: return "overloaded_error";
-    case ApiError::Kind::kInternal: return "api_error";
-    default: return "invalid_request_error";
-  }
-}
-
-Json anthropic_error(const ApiError& error) {
-  return {{"type", "error"},
-          {"error", {{"type", anthropic_error_type(error.kind())}, {"message", error.what()}}}};
-}
 
 std::string MessagesAnswer::take(const AnswerEvent& event, double now) {
   now_ = now;

@@ -83,10 +83,4 @@ class MessagesAnswer {
   Json stop_sequence_;
 };
 
-/// "rate_limit_error": what Anthropic calls an error of this kind.
-const char* anthropic_error_type(ApiError::Kind kind);
-
-/// {"type": "error", "error": {"type", "message"}}, of a body or of an event.
-Json anthropic_error(const ApiError& error);
-
 }  // namespace hearth

@@ -62,13 +62,13 @@ std::vector<MetricFamily> families(const ServiceStatus& status) {
 
 }  // namespace
 
-Route metrics_route(AnswerService& service, const ApiSettings& settings) {
+Route metrics_route(const std::shared_ptr<Api>& api) {
   return {.method = "GET",
           .path = "/metrics",
-          .handle = [&service, settings](const std::shared_ptr<Exchange>& exchange) {
-            std::vector<MetricFamily> all = families(service.status());
-            all.push_back(build_info(settings.version, service.model_name()));
-            std::ranges::move(settings.metrics->collect(), std::back_inserter(all));
+          .handle = [api](const std::shared_ptr<Exchange>& exchange) {
+            std::vector<MetricFamily> all = families(api->service.status());
+            all.push_back(build_info(api->settings.version, api->service.model_name()));
+            std::ranges::move(api->metrics->collect(), std::back_inserter(all));
             HttpResponse response;
             response.content_type = "text/plain; version=0.0.4; charset=utf-8";
             response.body = prometheus::TextSerializer().Serialize(all);

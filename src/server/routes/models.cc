@@ -6,14 +6,14 @@
 namespace hearth {
 namespace {
 
-Json model_json(const AnswerService& service, const ApiSettings& settings,
-                const std::string& name) {
+Json model_json(const Api& api, const std::string& name) {
+  const int64_t context_tokens = api.service.status().context_tokens;
   return {{"id", name},
           {"object", "model"},
-          {"created", settings.started},
+          {"created", api.settings.started},
           {"owned_by", "hearth"},
-          {"max_model_len", service.status().context_tokens},
-          {"meta", {{"n_ctx", service.status().context_tokens}}}};
+          {"max_model_len", context_tokens},
+          {"meta", {{"n_ctx", context_tokens}}}};
 }
 
 Json effort_json(const char* effort, const char* description) {
@@ -66,30 +66,30 @@ Json catalog_entry(const AnswerService& service, const std::string& name) {
 
 }  // namespace
 
-Route models_route(AnswerService& service, const ApiSettings& settings) {
+Route models_route(const std::shared_ptr<Api>& api) {
   return {.method = "GET",
           .path = "/v1/models",
-          .handle = [&service, settings](const std::shared_ptr<Exchange>& exchange) {
-            Json data = Json::array({model_json(service, settings, service.model_name())});
-            for (const std::string& alias : settings.aliases) {
-              data.push_back(model_json(service, settings, alias));
+          .handle = [api](const std::shared_ptr<Exchange>& exchange) {
+            Json data = Json::array({model_json(*api, api->service.model_name())});
+            for (const std::string& alias : api->settings.aliases) {
+              data.push_back(model_json(*api, alias));
             }
             Json models = Json::array();
             for (const Json& model : data) {
-              models.push_back(catalog_entry(service, model["id"].get<std::string>()));
+              models.push_back(catalog_entry(api->service, model["id"].get<std::string>()));
             }
             exchange->respond(json_response(
                 {{"object", "list"}, {"data", std::move(data)}, {"models", std::move(models)}}));
           }};
 }
 
-Route model_route(AnswerService& service, const ApiSettings& settings) {
+Route model_route(const std::shared_ptr<Api>& api) {
   return {.method = "GET",
           .path = "/v1/models/",
-          .handle = [&service, settings](const std::shared_ptr<Exchange>& exchange) {
+          .handle = [api](const std::shared_ptr<Exchange>& exchange) {
             const std::string& path = exchange->request().path;
             const std::string name = path.substr(path.rfind("/models/") + 8);
-            exchange->respond(json_response(model_json(service, settings, name)));
+            exchange->respond(json_response(model_json(*api, name)));
           }};
 }
 

@@ -5,7 +5,7 @@ namespace hearth {
 
 extern const char* const kOpenApiDocument;  // written by the build
 
-Route openapi_route(AnswerService&, const ApiSettings&) {
+Route openapi_route(const std::shared_ptr<Api>&) {
   return {.method = "GET",
           .path = "/openapi.json",
           .handle = [](const std::shared_ptr<Exchange>& exchange) {

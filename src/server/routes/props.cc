@@ -31,22 +31,22 @@ Json sampling_json(const SamplingParameters& sampling) {
 
 }  // namespace
 
-Route props_route(AnswerService& service, const ApiSettings& settings) {
-  return {
-      .method = "GET",
-      .path = "/props",
-      .handle = [&service, settings](const std::shared_ptr<Exchange>& exchange) {
-        const ServiceStatus status = service.status();
-        exchange->respond(json_response({{"default_generation_settings",
-                                          {{"n_ctx", status.context_tokens},
-                                           {"params", sampling_json(service.default_sampling())}}},
-                                         {"total_slots", status.slots.size()},
-                                         {"model_alias", service.model_name()},
-                                         {"model_path", settings.model_path},
-                                         {"chat_template", settings.chat_template},
-                                         {"modalities", {{"vision", false}, {"audio", false}}},
-                                         {"build_info", "hearth " + settings.version}}));
-      }};
+Route props_route(const std::shared_ptr<Api>& api) {
+  return {.method = "GET",
+          .path = "/props",
+          .handle = [api](const std::shared_ptr<Exchange>& exchange) {
+            const ServiceStatus status = api->service.status();
+            exchange->respond(
+                json_response({{"default_generation_settings",
+                                {{"n_ctx", status.context_tokens},
+                                 {"params", sampling_json(api->service.default_sampling())}}},
+                               {"total_slots", status.slots.size()},
+                               {"model_alias", api->service.model_name()},
+                               {"model_path", api->settings.model_path},
+                               {"chat_template", api->settings.chat_template},
+                               {"modalities", {{"vision", false}, {"audio", false}}},
+                               {"build_info", "hearth " + api->settings.version}}));
+          }};
 }
 
 }  // namespace hearth

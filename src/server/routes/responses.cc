@@ -1,23 +1,23 @@
-#include "server/routes/responses.h"
-
+// POST /v1/responses: the Responses API of OpenAI. Codex speaks nothing else.
 #include <memory>
 #include <utility>
 
-#include "server/dialect/answer_stream.h"
+#include "server/dialect/answering_route.h"
 #include "server/dialect/openai_error.h"
 #include "server/routes/responses_answer.h"
 #include "server/routes/responses_request.h"
+#include "server/routes/routes.h"
 
 namespace hearth {
 namespace {
 
 class ResponsesWriter : public AnswerWriter {
  public:
-  ResponsesWriter(ResponsesHead head, bool stream, ApiSettings settings)
-      : answer_(std::move(head)), stream_(stream), settings_(std::move(settings)) {}
+  ResponsesWriter(ResponsesHead head, bool stream, std::function<int64_t()> now)
+      : answer_(std::move(head)), stream_(stream), now_(std::move(now)) {}
 
   std::string take(size_t, const AnswerEvent& event) override {
-    std::string frames = answer_.take(event, static_cast<double>(now_of(settings_)));
+    std::string frames = answer_.take(event, static_cast<double>(now_()));
     return stream_ ? frames : "";
   }
 
@@ -31,34 +31,35 @@ class ResponsesWriter : public AnswerWriter {
   }
 
   std::string fail(const ApiError& error) override {
-    return answer_.take({.what = AnswerFailed{error}}, static_cast<double>(now_of(settings_)));
+    return answer_.take({.what = AnswerFailed{error}}, static_cast<double>(now_()));
   }
 
  private:
   ResponsesAnswer answer_;
   bool stream_;
-  ApiSettings settings_;
+  std::function<int64_t()> now_;
 };
+
+AnswerPlan plan_of(const Api& api, const HttpRequest& http) {
+  const Json body = parse_json(http.body);
+  ResponsesRequest request = responses_request(body, api.service.default_sampling());
+  ResponsesHead head = {.id = "resp_" + api.settings.new_id(),
+                        .model = api.service.model_name(),
+                        .created_at = api.settings.now(),
+                        .echo = std::move(request.echo),
+                        .carries_reasoning = request.carries_reasoning};
+  AnswerPlan plan;
+  plan.stream = request.stream;
+  plan.writer =
+      std::make_unique<ResponsesWriter>(std::move(head), request.stream, api.settings.now);
+  plan.requests.push_back(std::move(request.answer));
+  return plan;
+}
 
 }  // namespace
 
-Route responses_route(AnswerService& service, const ApiSettings& settings) {
-  return {
-      .method = "POST",
-      .path = "/v1/responses",
-      .handle = with_openai_errors([&service, settings](const std::shared_ptr<Exchange>& exchange) {
-        const Json body = parse_json(exchange->request().body);
-        ResponsesRequest request = responses_request(body, service.default_sampling());
-        ResponsesHead head = {.id = new_id(settings, "resp_"),
-                              .model = service.model_name(),
-                              .created_at = now_of(settings),
-                              .echo = std::move(request.echo),
-                              .carries_reasoning = request.carries_reasoning};
-        AnswerPlan plan = {.requests = {}, .stream = request.stream, .writer = nullptr};
-        plan.requests.push_back(std::move(request.answer));
-        plan.writer = std::make_unique<ResponsesWriter>(std::move(head), request.stream, settings);
-        answer(service, settings, exchange, std::move(plan));
-      })};
+Route responses_route(const std::shared_ptr<Api>& api) {
+  return answering_route("/v1/responses", api, plan_of, openai_refusal);
 }
 
 }  // namespace hearth

@@ -4,14 +4,15 @@
 
 namespace hearth {
 
-Route root_route(AnswerService& service, const ApiSettings& settings) {
+Route root_route(const std::shared_ptr<Api>& api) {
   return {.method = "GET",
           .path = "/",
           .handle =
-              [&service, settings](const std::shared_ptr<Exchange>& exchange) {
+              [api](const std::shared_ptr<Exchange>& exchange) {
                 HttpResponse response;
                 response.content_type = "text/plain; charset=utf-8";
-                response.body = "hearth " + settings.version + " serves " + service.model_name() +
+                response.body = "hearth " + api->settings.version + " serves " +
+                                api->service.model_name() +
                                 "; /openapi.json describes how to talk to it.\n";
                 exchange->respond(std::move(response));
               },

@@ -1,13 +1,10 @@
 #include "server/routes/routes.h"
 
-#include "server/routes/messages.h"
-#include "server/routes/responses.h"
-
 namespace hearth {
 namespace {
 
 struct Row {
-  Route (*make)(AnswerService&, const ApiSettings&);
+  Route (*make)(const std::shared_ptr<Api>&);
   std::vector<const char*> other_paths = {};
 };
 
@@ -27,6 +24,7 @@ const std::vector<Row>& rows() {
       {slots_route},
       {memory_route},
       {experts_route},
+      {benchmark_route},
       {health_route, {"/v1/health", "/readyz"}},
       {livez_route},
       {metrics_route},
@@ -38,10 +36,10 @@ const std::vector<Row>& rows() {
 
 }  // namespace
 
-std::vector<Route> all_routes(AnswerService& service, const ApiSettings& settings) {
+std::vector<Route> all_routes(const std::shared_ptr<Api>& api) {
   std::vector<Route> routes;
   for (const Row& row : rows()) {
-    routes.push_back(row.make(service, settings));
+    routes.push_back(row.make(api));
     for (const char* path : row.other_paths) {
       Route other = routes.back();
       other.path = path;
@@ -49,10 +47,11 @@ std::vector<Route> all_routes(AnswerService& service, const ApiSettings& setting
     }
   }
   // Each name of the model is a path, too.
-  std::vector<std::string> names = {service.model_name()};
-  names.insert(names.end(), settings.aliases.begin(), settings.aliases.end());
+  std::vector<std::string> names = {api->service.model_name()};
+  const std::vector<std::string>& aliases = api->settings.aliases;
+  names.insert(names.end(), aliases.begin(), aliases.end());
   for (const std::string& name : names) {
-    routes.push_back(model_route(service, settings));
+    routes.push_back(model_route(api));
     routes.back().path += name;
   }
   return routes;

@@ -1,33 +1,37 @@
 // What the server answers to. Each route is one file, and one row in routes.cc.
 #pragma once
 
+#include <memory>
 #include <vector>
 
-#include "answer/answer_service.h"
-#include "server/dialect/api_settings.h"
+#include "server/dialect/api.h"
 #include "server/http/exchange.h"
 
 namespace hearth {
 
-/// Every route under each of its paths. `service` outlives them.
-std::vector<Route> all_routes(AnswerService& service, const ApiSettings& settings);
+/// Every route under each of its paths.
+std::vector<Route> all_routes(const std::shared_ptr<Api>& api);
 
-Route apply_template_route(AnswerService& service, const ApiSettings& settings);
-Route chat_completions_route(AnswerService& service, const ApiSettings& settings);
-Route completions_route(AnswerService& service, const ApiSettings& settings);
-Route detokenize_route(AnswerService& service, const ApiSettings& settings);
-Route embeddings_route(AnswerService& service, const ApiSettings& settings);
-Route experts_route(AnswerService& service, const ApiSettings& settings);
-Route health_route(AnswerService& service, const ApiSettings& settings);
-Route livez_route(AnswerService& service, const ApiSettings& settings);
-Route memory_route(AnswerService& service, const ApiSettings& settings);
-Route metrics_route(AnswerService& service, const ApiSettings& settings);
-Route model_route(AnswerService& service, const ApiSettings& settings);
-Route models_route(AnswerService& service, const ApiSettings& settings);
-Route openapi_route(AnswerService& service, const ApiSettings& settings);
-Route props_route(AnswerService& service, const ApiSettings& settings);
-Route root_route(AnswerService& service, const ApiSettings& settings);
-Route slots_route(AnswerService& service, const ApiSettings& settings);
-Route tokenize_route(AnswerService& service, const ApiSettings& settings);
+Route apply_template_route(const std::shared_ptr<Api>& api);
+Route benchmark_route(const std::shared_ptr<Api>& api);
+Route chat_completions_route(const std::shared_ptr<Api>& api);
+Route completions_route(const std::shared_ptr<Api>& api);
+Route count_tokens_route(const std::shared_ptr<Api>& api);
+Route detokenize_route(const std::shared_ptr<Api>& api);
+Route embeddings_route(const std::shared_ptr<Api>& api);
+Route experts_route(const std::shared_ptr<Api>& api);
+Route health_route(const std::shared_ptr<Api>& api);
+Route livez_route(const std::shared_ptr<Api>& api);
+Route memory_route(const std::shared_ptr<Api>& api);
+Route messages_route(const std::shared_ptr<Api>& api);
+Route metrics_route(const std::shared_ptr<Api>& api);
+Route model_route(const std::shared_ptr<Api>& api);
+Route models_route(const std::shared_ptr<Api>& api);
+Route openapi_route(const std::shared_ptr<Api>& api);
+Route props_route(const std::shared_ptr<Api>& api);
+Route responses_route(const std::shared_ptr<Api>& api);
+Route root_route(const std::shared_ptr<Api>& api);
+Route slots_route(const std::shared_ptr<Api>& api);
+Route tokenize_route(const std::shared_ptr<Api>& api);
 
 }  // namespace hearth

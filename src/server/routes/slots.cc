@@ -27,11 +27,11 @@ bool asks_for_a_free_one(const std::string& query) {
 
 }  // namespace
 
-Route slots_route(AnswerService& service, const ApiSettings&) {
+Route slots_route(const std::shared_ptr<Api>& api) {
   return {.method = "GET",
           .path = "/slots",
-          .handle = with_openai_errors([&service](const std::shared_ptr<Exchange>& exchange) {
-            const ServiceStatus status = service.status();
+          .handle = with_openai_errors([api](const std::shared_ptr<Exchange>& exchange) {
+            const ServiceStatus status = api->service.status();
             const bool all_busy = std::all_of(status.slots.begin(), status.slots.end(),
                                               [](const auto& slot) { return slot.busy; });
             if (all_busy && asks_for_a_free_one(exchange->request().query)) {

@@ -1,4 +1,5 @@
 // POST /tokenize: the tokens of a text, as llama.cpp's server tells them.
+#include "server/dialect/answering_route.h"
 #include "server/dialect/openai_error.h"
 #include "server/routes/routes.h"
 
@@ -38,20 +39,17 @@ Json tokens_of(const AnswerService& service, const JsonFields& body) {
   return {{"tokens", std::move(list)}};
 }
 
+HttpResponse tokenize(const Api& api, const HttpRequest& http) {
+  const Json body = parse_json(http.body);
+  return json_response(tokens_of(api.service, JsonFields(body)));
+}
+
 }  // namespace
 
-Route tokenize_route(AnswerService& service, const ApiSettings& settings) {
-  return {
-      .method = "POST",
-      .path = "/tokenize",
-      .handle = with_openai_errors([&service, settings](const std::shared_ptr<Exchange>& exchange) {
-        const auto make = [&service, exchange] {
-          const Json body = parse_json(exchange->request().body);
-          return json_response(tokens_of(service, JsonFields(body)));
-        };
-        respond_later(*settings.background, exchange, make, openai_refusal);
-      }),
-      .body_bytes_max = kBodyBytesMax};
+Route tokenize_route(const std::shared_ptr<Api>& api) {
+  Route route = computing_route("/tokenize", api, tokenize, openai_refusal);
+  route.body_bytes_max = kBodyBytesMax;
+  return route;
 }
 
 }  // namespace hearth

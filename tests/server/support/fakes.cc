@@ -61,7 +61,7 @@ void PatientExchange::post(std::function<void()> task) {
 
 void PatientExchange::wait() {
   std::unique_lock lock(mutex_);
-  wakes_.wait(lock, [this] { return response.has_value(); });
+  wakes_.wait(lock, [this] { return response.has_value() || ended; });
 }
 
 HttpRequest post_request(const std::string& path, const std::string& body) {

@@ -52,9 +52,8 @@ class FakeService : public AnswerService {
 /// Runs posted tasks at once.
 class FakeExchange : public Exchange {
  public:
-  explicit FakeExchange(HttpRequest request) : request_(std::move(request)) {}
+  using Exchange::Exchange;
 
-  const HttpRequest& request() const override { return request_; }
   void respond(HttpResponse response) override;
   void begin_stream(HttpResponse head) override;
   void write(std::string piece) override { stream += piece; }
@@ -71,12 +70,9 @@ class FakeExchange : public Exchange {
   std::optional<HttpResponse> head;      // of begin_stream()
   std::string stream;
   bool ended = false;
-
- private:
-  HttpRequest request_;
 };
 
-/// Waits for an answer that comes from another thread.
+/// Waits for the end of an answer that comes from another thread.
 class PatientExchange : public FakeExchange {
  public:
   using FakeExchange::FakeExchange;
