@@ -1,47 +1,50 @@
 #include "answer/text_answer.h"
 
 #include <utility>
+#include <variant>
 
 namespace hearth {
+namespace {
+
+/// As AnswerOutput knows it: reasoning is split off in conversations, and not in raw texts.
+AnswerRequest request_of(const TextAnswerOptions& options) {
+  AnswerRequest request;
+  if (!options.split_thinking) request.input = RawInput();
+  request.sampling.stop = options.stop;
+  request.thinking_budget = options.thinking_budget;
+  return request;
+}
+
+}  // namespace
 
 TextAnswer::TextAnswer(const Tokenizer& tokenizer, TextAnswerOptions options)
-    : tokenizer_(tokenizer),
-      options_(std::move(options)),
-      thinking_end_(tokenizer.token_id("</think>")),
-      parser_(tokenizer, options_.starts_in_thinking),
-      decoder_(tokenizer, true),
-      stops_(options_.stop) {}
+    : options_(std::move(options)),
+      output_(tokenizer, request_of(options_), options_.starts_in_thinking) {}
 
-/// Stop strings end answers, not the reasoning before them.
-void TextAnswer::take(const OutputPiece& piece) {
-  const OutputPiece certain{piece.thinking, stops_.push(piece.answer)};
-  thinking_ += certain.thinking;
-  answer_ += certain.answer;
-  const bool nothing = certain.thinking.empty() && certain.answer.empty();
-  if (options_.show && !nothing) options_.show(certain);
+void TextAnswer::take(AnswerOutput::Event& event) {
+  auto* delta = std::get_if<TextDelta>(&event);
+  if (!delta) return;
+  const bool thinking = delta->part == TextDelta::Part::kThinking;
+  (thinking ? thinking_ : answer_) += delta->text;
+  if (!options_.show) return;
+  options_.show(thinking ? OutputPiece{std::move(delta->text), ""}
+                         : OutputPiece{"", std::move(delta->text)});
 }
 
 bool TextAnswer::on_token(int32_t token) noexcept {
   if (tokens_.empty() && options_.on_first_token) options_.on_first_token();
   tokens_.push_back(token);
-  take(options_.split_thinking ? parser_.push(token) : OutputPiece{"", decoder_.push(token)});
+  for (AnswerOutput::Event& event : output_.push(token)) take(event);
   interrupted_ = options_.interrupted && options_.interrupted();
-  return !interrupted_ && !stops_.stopped();
-}
-
-int32_t TextAnswer::forced_token() noexcept {
-  const bool over = options_.split_thinking && options_.thinking_budget && parser_.in_thinking() &&
-                    parser_.thinking_tokens() >= *options_.thinking_budget;
-  return over && thinking_end_ ? *thinking_end_ : -1;
+  return !interrupted_ && !output_.done();
 }
 
 void TextAnswer::on_finish(FinishReason reason, const GenerationUsage& usage) noexcept {
   if (tokens_.empty() && options_.on_first_token) options_.on_first_token();
-  take(options_.split_thinking ? parser_.flush() : OutputPiece{"", decoder_.flush()});
-  const bool stopped = stops_.stopped();
-  const std::string rest = stops_.flush();
-  answer_ += rest;
-  if (options_.show && !rest.empty()) options_.show({"", rest});
+  std::vector<AnswerOutput::Event> last = output_.finish(reason);
+  for (AnswerOutput::Event& event : last) take(event);
+  const bool stopped =
+      std::get<ChoiceFinished>(last.back()).reason == ChoiceFinished::Reason::kStop;
   switch (reason) {
     case FinishReason::kEndToken: reason_ = stopped ? "stop" : "eos"; break;
     case FinishReason::kLength: reason_ = stopped ? "stop" : "length"; break;

@@ -1,5 +1,5 @@
-// An answer as text: listens to the engine, takes reasoning and answer apart, ends at stop strings,
-// and keeps the reasoning within its budget.
+// An answer as two texts, reasoning and what follows it: for programs that drive an engine
+// themselves, and call no tools.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "base/clock.h"
+#include "answer/answer_output.h"
 #include "engine/generation.h"
 #include "text/output_parser.h"
-#include "text/stop_strings.h"
 #include "text/tokenizer.h"
 
 namespace hearth {
@@ -38,7 +37,7 @@ class TextAnswer : public GenerationObserver {
   TextAnswer(const Tokenizer& tokenizer, TextAnswerOptions options);
 
   bool on_token(int32_t token) noexcept override;
-  int32_t forced_token() noexcept override;
+  int32_t forced_token() noexcept override { return output_.forced_token(); }
   void on_finish(FinishReason reason, const GenerationUsage& usage) noexcept override;
 
   bool finished() const { return finished_; }
@@ -47,19 +46,15 @@ class TextAnswer : public GenerationObserver {
   const GenerationUsage& usage() const { return usage_; }
   /// Those that were drawn, without the end token.
   const std::vector<int32_t>& tokens() const { return tokens_; }
-  int64_t thinking_tokens() const { return parser_.thinking_tokens(); }
+  int64_t thinking_tokens() const { return output_.thinking_tokens(); }
   const std::string& thinking() const { return thinking_; }
   const std::string& answer() const { return answer_; }
 
  private:
-  void take(const OutputPiece& piece);
+  void take(AnswerOutput::Event& event);
 
-  const Tokenizer& tokenizer_;
   TextAnswerOptions options_;
-  std::optional<int32_t> thinking_end_;
-  OutputParser parser_;
-  StreamDecoder decoder_;  // when reasoning is not split off
-  StopStrings stops_;
+  AnswerOutput output_;
   std::vector<int32_t> tokens_;
   std::string thinking_;
   std::string answer_;

@@ -3,11 +3,11 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "app/chat_commands.h"
 #include "app/chat_turn.h"
@@ -23,7 +23,8 @@
 namespace hearth {
 namespace {
 
-constexpr int64_t kSnapshots = 4;  // states kept: turns that /undo and /retry go back to
+constexpr int64_t kUsualContext = 32768;  // what a conversation of hours takes
+constexpr int64_t kSnapshots = 4;         // states kept: turns that /undo and /retry go back to
 
 struct ChatOptions {
   GenerationFlags generation;
@@ -38,17 +39,6 @@ struct ChatOptions {
 std::string_view environment(const char* name) {
   const char* value = std::getenv(name);
   return value ? value : "";
-}
-
-/// As many tokens as were asked for, else what a conversation of hours takes, within the model.
-int64_t context_of(const ChatOptions& options, const ModelConfig& config) {
-  constexpr int64_t kUsual = 32768;
-  const int64_t most = config.max_positions;
-  if (options.context_tokens > most) {
-    throw UsageError(fmt::format("--context {} is more than the model's {} positions.",
-                                 options.context_tokens, most));
-  }
-  return options.context_tokens > 0 ? options.context_tokens : std::min(kUsual, most);
 }
 
 class Chat {
@@ -150,7 +140,7 @@ class Chat {
 
 void run_chat(ChatOptions& options) {
   const auto plan = [&](const ModelConfig& config, ChatFormat&) {
-    return RunNeeds{.context_tokens = context_of(options, config),
+    return RunNeeds{.context_tokens = context_of(config, options.context_tokens, kUsualContext),
                     .snapshots = kSnapshots,
                     .chunk_tokens = options.generation.model.chunk_tokens};
   };

@@ -9,6 +9,7 @@
 
 #include "answer/text_answer.h"
 #include "app/model_bandwidth.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "model/traffic.h"
 

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/npy.h"
+#include "engine/logprobs.h"
 #include "engine/sequence_runner.h"
 #include "text/tokenizer.h"
 
@@ -78,14 +79,6 @@ std::vector<int32_t> input_tokens(const EvalOptions& options, const ModelConfig&
   return tokens;
 }
 
-/// ln softmax(logits)[token].
-double log_probability(std::span<const float> logits, int32_t token) {
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  double total = 0;
-  for (const float logit : logits) total += std::exp(static_cast<double>(logit) - largest);
-  return static_cast<double>(logits[static_cast<size_t>(token)]) - largest - std::log(total);
-}
-
 struct Evaluation {
   std::vector<int32_t> tokens;
   std::vector<double> log_probabilities{};  // of tokens 1 and on
@@ -118,8 +111,8 @@ Evaluation evaluate(const EvalOptions& options, std::vector<int32_t> tokens, con
   runner.feed_all(result.tokens, [&](int64_t index, std::span<const float> logits) {
     if (index == 0) loaded.after_first_token();
     if (index + 1 < count) {
-      result.log_probabilities.push_back(
-          log_probability(logits, result.tokens[static_cast<size_t>(index + 1)]));
+      const int32_t next = result.tokens[static_cast<size_t>(index + 1)];
+      result.log_probabilities.push_back(token_chances(logits, next, 0).chosen.logprob);
     } else {
       result.hash = logits_hash(logits);
     }

@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
-#include "answer/text_answer.h"
 #include "app/model_flags.h"
 #include "app/sampling_flags.h"
+#include "text/output_parser.h"
 
 namespace hearth {
 

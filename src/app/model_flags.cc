@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <bit>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -81,6 +82,15 @@ void settle_model_flags(ModelFlags& flags, const CLI::App& command) {
   } else if (flags.shipped_by_default) {
     flags.folder = shipped_model().string();
   }
+}
+
+int64_t context_of(const ModelConfig& config, int64_t asked, int64_t usual) {
+  const int64_t most = config.max_positions;
+  if (asked > most) {
+    throw UsageError(
+        fmt::format("--context {} is more than the model's {} positions.", asked, most));
+  }
+  return asked > 0 ? asked : std::min(usual, most);
 }
 
 ModelOptions model_options(const ModelFlags& flags) {

@@ -79,6 +79,11 @@ struct LoadSettings {
 /// Throws LoadError, UsageError, MemoryError.
 LoadedModel load_model(const ModelFlags& flags, const PlanRun& plan, const LoadSettings& settings);
 
+/// The tokens of a context on a model of this config: as many as `asked` by --context; where that
+/// leaves it open (0) the `usual` number, within the model's positions. Throws UsageError when more
+/// were asked for than it has.
+int64_t context_of(const ModelConfig& config, int64_t asked, int64_t usual);
+
 /// The flags' model options.
 ModelOptions model_options(const ModelFlags& flags);
 

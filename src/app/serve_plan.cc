@@ -1,10 +1,8 @@
 #include "app/serve_plan.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
-#include "base/error.h"
+#include "app/model_flags.h"
 
 namespace hearth {
 namespace {
@@ -15,27 +13,19 @@ constexpr int64_t kPromptRows = 64;
 
 constexpr int64_t kMib = 1 << 20;
 
-int64_t context_of(const ServeSizes& sizes, const ModelConfig& config) {
-  constexpr int64_t kUsual = 65536;
-  const int64_t most = config.max_positions;
-  if (sizes.context_tokens > most) {
-    throw UsageError(fmt::format("--context {} is more than the model's {} positions.",
-                                 sizes.context_tokens, most));
-  }
-  return sizes.context_tokens > 0 ? sizes.context_tokens : std::min(kUsual, most);
-}
-
 }  // namespace
 
 ServePlan plan_server(const ServeSizes& sizes, const ModelConfig& config,
                       const ModelOptions& options, uint64_t available) {
+  constexpr int64_t kUsualContext = 65536;
   constexpr int64_t kMostPlaces = 4;
   constexpr int64_t kUsualCacheMib = 2048;
   // A search compares a prompt with each of them.
   constexpr int64_t kMostSnapshots = 512;
   const StateShape shape = state_shape_of(config, options);
   const int64_t state_bytes = shape.fixed_floats() * static_cast<int64_t>(sizeof(float));
-  ServePlan plan{.context_tokens = context_of(sizes, config), .needs = {}};
+  ServePlan plan{.context_tokens = context_of(config, sizes.context_tokens, kUsualContext),
+                 .needs = {}};
   const int64_t pages = shape.pages(plan.context_tokens);
   const int64_t memory = static_cast<int64_t>(available);
   const int64_t fitting = memory / 4 / (state_bytes + pages * shape.page_bytes());

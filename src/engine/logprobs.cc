@@ -38,7 +38,8 @@ TokenChances token_chances(std::span<const float> logits, int32_t token, int64_t
   constexpr double kNothing = -60;
   for (const float logit : logits) {
     const double difference = static_cast<double>(logit) - most;
-    if (difference > kNothing) sum += std::exp(difference);
+    if (difference < kNothing) continue;
+    sum += std::exp(difference);  // of a NaN as well: it is not to be hidden
   }
   const double norm = most + std::log(sum);
   TokenChances chances{{token, static_cast<double>(logits[static_cast<size_t>(token)])},

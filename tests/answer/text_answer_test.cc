@@ -67,6 +67,21 @@ TEST_F(TextAnswerTest, StopStringsEndAnswersAndNotReasoning) {
   EXPECT_EQ(answer.finish_reason(), "stop");
 }
 
+TEST_F(TextAnswerTest, OfARawTextAllIsAnswer) {
+  TextAnswer answer(*tokenizer_, {.split_thinking = false, .thinking_budget = 0, .stop = {"STOP"}});
+  bool goes_on = true;
+  for (const int32_t token : tokens_of("\n<think>Hm.\n</think>\n\nYes. STOP now")) {
+    EXPECT_LT(answer.forced_token(), 0);
+    if (goes_on) goes_on = answer.on_token(token);
+  }
+  EXPECT_FALSE(goes_on);
+  answer.on_finish(FinishReason::kStopped, {});
+  EXPECT_EQ(answer.answer(), "\n<think>Hm.\n</think>\n\nYes. ");
+  EXPECT_EQ(answer.thinking(), "");
+  EXPECT_EQ(answer.thinking_tokens(), 0);
+  EXPECT_EQ(answer.finish_reason(), "stop");
+}
+
 TEST_F(TextAnswerTest, PiecesShownAreTheWhole) {
   OutputPiece shown;
   int first_tokens = 0;

@@ -11,6 +11,7 @@
 #include "base/npy.h"
 #include "engine/sampler.h"
 #include "engine/sequence_runner.h"
+#include "tests/support/logit_distance.h"
 
 namespace hearth {
 namespace {
@@ -56,13 +57,7 @@ Chances chances(const Model& model, const std::vector<int32_t>& tokens) {
                         {.context_tokens = count, .chunk_tokens = count, .logit_rows = count});
   Chances all;
   runner.feed_all(tokens, [&](int64_t, std::span<const float> logits) {
-    const double largest = *std::ranges::max_element(logits);
-    double total = 0;
-    for (const float logit : logits) total += std::exp(static_cast<double>(logit) - largest);
-    std::vector<double>& row = all.emplace_back();
-    for (const float logit : logits) {
-      row.push_back(static_cast<double>(logit) - largest - std::log(total));
-    }
+    all.push_back(testing::log_softmax(logits));
   });
   return all;
 }
@@ -84,9 +79,7 @@ struct Comparison {
     for (size_t i = 0; i < tokens.size(); ++i) {
       ++rows;
       agreed += likeliest(exact[i]) == likeliest(int8[i]) ? 1 : 0;
-      for (size_t j = 0; j < exact[i].size(); ++j) {
-        divergence += std::exp(exact[i][j]) * (exact[i][j] - int8[i][j]);
-      }
+      divergence += testing::divergence(exact[i], int8[i]);
       if (i + 1 == tokens.size()) continue;
       const size_t next = static_cast<size_t>(tokens[i + 1]);
       ++predicted;

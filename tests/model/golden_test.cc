@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <filesystem>
 #include <map>
 #include <numeric>
@@ -12,13 +11,16 @@
 #include "base/npy.h"
 #include "engine/sampler.h"
 #include "engine/sequence_runner.h"
+#include "tests/support/logit_distance.h"
 
 namespace hearth {
 namespace {
 
 namespace fs = std::filesystem;
 
-using Rows = std::vector<std::vector<float>>;
+using testing::mean_divergence;
+using testing::relative_rms;
+using testing::Rows;
 
 // Bounds of the float path: rounding in another order of operations.
 constexpr double kExactError = 1e-4;
@@ -65,42 +67,6 @@ const Golden& golden(const std::string& name) {
   return entry;
 }
 
-/// √Σ(a−b)² / √Σb² over all rows.
-double relative_rms(const Rows& a, const Rows& b) {
-  double difference = 0;
-  double size = 0;
-  for (size_t i = 0; i < b.size(); ++i) {
-    for (size_t j = 0; j < b[i].size(); ++j) {
-      const double d = static_cast<double>(a[i][j]) - static_cast<double>(b[i][j]);
-      difference += d * d;
-      size += static_cast<double>(b[i][j]) * static_cast<double>(b[i][j]);
-    }
-  }
-  return std::sqrt(difference / size);
-}
-
-std::vector<double> log_softmax(const std::vector<float>& logits) {
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  double total = 0;
-  for (const float logit : logits) total += std::exp(static_cast<double>(logit) - largest);
-  std::vector<double> result;
-  for (const float logit : logits) {
-    result.push_back(static_cast<double>(logit) - largest - std::log(total));
-  }
-  return result;
-}
-
-/// Mean over rows of KL(reference ‖ ours), in nats.
-double mean_divergence(const Rows& reference, const Rows& ours) {
-  double total = 0;
-  for (size_t i = 0; i < reference.size(); ++i) {
-    const std::vector<double> p = log_softmax(reference[i]);
-    const std::vector<double> q = log_softmax(ours[i]);
-    for (size_t j = 0; j < p.size(); ++j) total += std::exp(p[j]) * (p[j] - q[j]);
-  }
-  return total / static_cast<double>(reference.size());
-}
-
 /// The golden rows of the prompt's logits, fed in parts of `part` tokens.
 Rows run_prompt(const Model& model, const Golden& expected, size_t part) {
   const int64_t count = static_cast<int64_t>(expected.prompt.size());
@@ -121,7 +87,7 @@ struct Case {
   std::string kernel_set;
 };
 
-class GoldenTest : public testing::TestWithParam<Case> {
+class GoldenTest : public ::testing::TestWithParam<Case> {
  protected:
   GoldenTest()
       : backend_({.threads = 2, .kernel_set = GetParam().kernel_set}),
@@ -165,7 +131,7 @@ TEST_P(GoldenTest, Int8ActivationsStayClose) {
   const Model fast = model({});
   const Rows rows = run_prompt(fast, golden_, whole());
   const double error = relative_rms(rows, golden_.logits);
-  const double divergence = mean_divergence(golden_.logits, rows);
+  const double divergence = mean_divergence(rows, golden_.logits);
   fmt::print("{} {}: relative RMS {:.4f}, mean KL {:.6f} nats\n", GetParam().checkpoint,
              GetParam().kernel_set, error, divergence);
   EXPECT_LE(error, kInt8Error);
@@ -175,7 +141,7 @@ TEST_P(GoldenTest, Int8ActivationsStayClose) {
 TEST_P(GoldenTest, Int8KeysAndValuesStayClose) {
   const Rows rows = run_prompt(model({.kv = KvType::kInt8}), golden_, whole());
   const double error = relative_rms(rows, golden_.logits);
-  const double divergence = mean_divergence(golden_.logits, rows);
+  const double divergence = mean_divergence(rows, golden_.logits);
   fmt::print("{} {}, kv int8: relative RMS {:.4f}, mean KL {:.6f} nats\n", GetParam().checkpoint,
              GetParam().kernel_set, error, divergence);
   EXPECT_LE(error, kInt8KvError);
@@ -244,11 +210,12 @@ std::vector<Case> cases() {
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldenTest, testing::ValuesIn(cases()), [](const auto& test) {
-  std::string name = test.param.checkpoint + "_" + test.param.kernel_set;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Checkpoints, GoldenTest, ::testing::ValuesIn(cases()),
+                         [](const auto& test) {
+                           std::string name = test.param.checkpoint + "_" + test.param.kernel_set;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace hearth

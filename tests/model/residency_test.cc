@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <cstring>
 #include <filesystem>
 
@@ -12,6 +11,7 @@
 #include "engine/sequence_runner.h"
 #include "model/memory_ledger.h"
 #include "tests/support/dequantise.h"
+#include "tests/support/logit_distance.h"
 #include "tests/support/temp_folder.h"
 
 namespace hearth {
@@ -19,10 +19,11 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::dequantise;
+using testing::mean_divergence;
+using testing::relative_rms;
+using testing::Rows;
 
 const fs::path kMixed = "tests/checkpoints/int4-mixed";
-
-using Rows = std::vector<std::vector<float>>;
 
 /// Logits of the recorded prompt's tokens.
 Rows logits_of(const Model& model) {
@@ -35,44 +36,6 @@ Rows logits_of(const Model& model) {
     rows.emplace_back(logits.begin(), logits.end());
   });
   return rows;
-}
-
-double relative_rms(const std::vector<float>& actual, const std::vector<float>& expected) {
-  double error = 0;
-  double size = 0;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    const double d = static_cast<double>(actual[i]) - static_cast<double>(expected[i]);
-    error += d * d;
-    size += static_cast<double>(expected[i]) * static_cast<double>(expected[i]);
-  }
-  return std::sqrt(error / size);
-}
-
-double relative_rms(const Rows& actual, const Rows& expected) {
-  std::vector<float> a;
-  std::vector<float> b;
-  for (const auto& row : actual) a.insert(a.end(), row.begin(), row.end());
-  for (const auto& row : expected) b.insert(b.end(), row.begin(), row.end());
-  return relative_rms(a, b);
-}
-
-/// Mean KL(expected ‖ actual) in nats.
-double mean_divergence(const Rows& actual, const Rows& expected) {
-  const auto normaliser = [](const std::vector<float>& row) {
-    double sum = 0;
-    for (const float value : row) sum += std::exp(static_cast<double>(value));
-    return std::log(sum);
-  };
-  double total = 0;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    const double p_norm = normaliser(expected[i]);
-    const double q_norm = normaliser(actual[i]);
-    for (size_t j = 0; j < expected[i].size(); ++j) {
-      const double p = static_cast<double>(expected[i][j]) - p_norm;
-      total += std::exp(p) * (p - (static_cast<double>(actual[i][j]) - q_norm));
-    }
-  }
-  return total / static_cast<double>(expected.size());
 }
 
 class ResidencyTest : public ::testing::Test {
@@ -92,7 +55,7 @@ TEST_F(ResidencyTest, AnEightBitHeadHasNearlyTheSameLogits) {
 
   const double stated = copy.requantised().head().relative_rms();
   const double measured =
-      relative_rms(dequantise(copy.weights().head), dequantise(plain.weights().head));
+      relative_rms({dequantise(copy.weights().head)}, {dequantise(plain.weights().head)});
   EXPECT_NEAR(measured, stated, 1e-6);
   EXPECT_LT(measured, 0.008);
 
@@ -118,7 +81,7 @@ TEST_F(ResidencyTest, FourBitProjectionsAreAsFarOffAsTheySay) {
     EXPECT_EQ(after.layout, QuantLayout::kW4KPacked);
     if (before.layout == after.layout) return;
     ++replaced;
-    worst = std::max(worst, relative_rms(dequantise(after), dequantise(before)));
+    worst = std::max(worst, relative_rms({dequantise(after)}, {dequantise(before)}));
   };
   for (size_t i = 0; i < plain.weights().layers.size(); ++i) {
     const LayerWeights& before = plain.weights().layers[i];
