@@ -301,6 +301,7 @@ TEST(HttpServer, AnswersOnlyPagesThatMayCall) {
   HttpServerOptions options;
   options.allowed_origins = {"https://Friend.example"};
   options.api_keys = {"key"};
+  EXPECT_NE(foreign.body.find("--allow-origin https://foe.example"), std::string::npos);
   const RunningServer server(routes(), options);
   const auto ask = [&](const std::string& headers) {
     return fetch(server.port(), get("/health", headers));
