@@ -557,12 +557,12 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(ChatCompletionsTest, LimitsOfSizes) {
   std::string tools;
-  for (int i = 0; i < 129; ++i) {
+  for (int i = 0; i < 257; ++i) {
     tools += R"({"function": {"name": "f)" + std::to_string(i) + "\"}},";
   }
   tools.pop_back();
   EXPECT_EQ(refusal(hello("\"tools\": [" + tools + "]")),
-            "tools: tools has 129 entries; at most 128 are allowed.");
+            "tools: tools has 257 entries; at most 256 are allowed.");
   const std::string large(300'000, 'x');
   EXPECT_NE(refusal(hello(R"("json_schema": {"a": ")" + large + "\"}")).find("json_schema: "),
             std::string::npos);
