@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "answer/answer_request.h"
@@ -49,28 +52,46 @@ class AnswerConstraint : public Constraint {
 };
 
 /// Compiles the constraints of requests. Threads may share one; none of them is the engine's, since
-/// compiling takes milliseconds, and the first time a second.
+/// compiling takes milliseconds, tens of them for the tools of an agent, and the first time seconds.
 class ConstraintCompiler {
  public:
   /// The tokenizer must outlive it, and it the constraints. `token_count` is that of the logits.
   ConstraintCompiler(const Tokenizer& tokenizer, std::vector<int32_t> end_tokens,
                      int64_t token_count, CallForm form);
+  /// Waits for the end of warm_up().
+  ~ConstraintCompiler();
+
+  /// Begins, in the background, with what the first compilation would take seconds for. A request
+  /// that comes before its end does not wait for it. At most once.
+  void warm_up();
 
   /// What each choice of the request forks; none: answers are free. Throws ApiError, which names
   /// what is at fault: response_format, tool_choice or tools[i].function.parameters.
   std::optional<TokenMatcher> compile(const AnswerRequest& request);
 
   const ConstraintTokens& tokens() const { return tokens_; }
+  /// Grammars that were compiled so far. The latest are at hand when they come again, as the tools
+  /// of an agent do with every turn.
+  int64_t compilations() const;
 
  private:
-  const GrammarCompiler& grammars();
+  struct Compiled {
+    std::vector<Grammar> grammars;
+    TokenMatcher matcher;
+  };
+
+  std::shared_ptr<const GrammarCompiler> compiler();
+  TokenMatcher compiled(const std::vector<Grammar>& grammars);
   [[noreturn]] void refuse(const AnswerRequest& request, const std::string& message);
 
   const Tokenizer& tokenizer_;
   ConstraintTokens tokens_;
   CallForm form_;
-  std::once_flag made_;
-  std::optional<GrammarCompiler> grammars_;
+  mutable std::mutex mutex_;                         // of what follows
+  std::shared_ptr<const GrammarCompiler> compiler_;  // once it was made
+  std::list<Compiled> compiled_;                     // the latest used first
+  int64_t compilations_ = 0;
+  std::thread warm_up_;  // the last: it uses all of the above
 };
 
 }  // namespace hearth

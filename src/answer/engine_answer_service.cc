@@ -58,6 +58,7 @@ EngineAnswerService::EngineAnswerService(Engine& engine, const ModelConfig& conf
       constraints_(format.tokenizer(), {config.eos_tokens.begin(), config.eos_tokens.end()},
                    config.vocab_size, format.call_form()) {
   publish();
+  if (options_.expects_constraints) constraints_.warm_up();
   preparation_ = std::thread([this] { prepare_runs(); });
 }
 

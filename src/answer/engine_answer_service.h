@@ -31,6 +31,9 @@ struct AnswerServiceOptions {
   SamplingParameters sampling = {};  // the defaults
   int64_t most_waiting = 64;         // requests that have not been started
   int64_t context_tokens = 0;        // most of a prompt and its answer; 0: what the engine has
+  /// What constraints need for all requests is made at once, in the background, instead of for the
+  /// first request that has one.
+  bool expects_constraints = false;
   /// Called in the engine's thread, once; may be empty.
   std::function<void()> on_first_token = {};
 };

@@ -129,7 +129,8 @@ void run_serve(ServeOptions& options) {
     return AnswerServiceOptions{.model_name = options.alias,
                                 .sampling = text.sampling(),
                                 .most_waiting = options.queue,
-                                .context_tokens = context_tokens};
+                                .context_tokens = context_tokens,
+                                .expects_constraints = true};
   };
   ServedModel model(options.generation, plan, service_options, {.quiet = !options.globals.verbose});
   ApiSettings settings;

@@ -26,6 +26,8 @@ struct Grammar {
   Kind kind = Kind::kJsonSchema;
   std::string source = {};
   std::string name = {};  // by which other grammars refer to it, in Lark: @name
+
+  bool operator==(const Grammar&) const = default;
 };
 
 /// One answer under a grammar. Of one thread at a time.

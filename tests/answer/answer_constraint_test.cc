@@ -82,6 +82,48 @@ TEST_F(AnswerConstraintTest, FreeWhereNothingIsAskedFor) {
   EXPECT_FALSE(json_->compile(with_tools(ToolChoice::Mode::kNone)));
 }
 
+TEST_F(AnswerConstraintTest, GrammarsThatComeAgainAreNotCompiledAgain) {
+  ConstraintCompiler compiler(*tokenizer_, ends(), kLogits, CallForm::kJson);
+  std::mt19937 random(3);
+  const auto answer = [&](int number) {
+    const auto matcher =
+        compiler.compile(request(AnswerFormat::Kind::kRegex, fmt::format("x{}", number)));
+    AnswerConstraint constraint(matcher->fork(), compiler.tokens(), false);
+    return testing::random_answer(*tokenizer_, constraint, random).text;
+  };
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 16; ++i) EXPECT_EQ(answer(i), fmt::format("x{}", i));
+  }
+  EXPECT_EQ(compiler.compilations(), 16);
+  answer(0);
+  answer(100);  // instead of the one that was used least lately
+  answer(0);
+  EXPECT_EQ(compiler.compilations(), 17);
+  answer(1);
+  EXPECT_EQ(compiler.compilations(), 18);
+}
+
+TEST_F(AnswerConstraintTest, AToolThatHasTheSameNameIsAnotherGrammar) {
+  ConstraintCompiler compiler(*tokenizer_, ends(), kLogits, CallForm::kJson);
+  AnswerRequest tools = with_tools(ToolChoice::Mode::kRequired);
+  compiler.compile(tools);
+  compiler.compile(tools);
+  EXPECT_EQ(compiler.compilations(), 1);
+  auto& first = std::get<ChatInput>(tools.input).tools[0]["function"];
+  first["parameters"]["properties"]["n"]["type"] = "boolean";
+  compiler.compile(tools);
+  EXPECT_EQ(compiler.compilations(), 2);
+}
+
+TEST_F(AnswerConstraintTest, WarmsUpWhileRequestsComeAndWhenNoneDo) {
+  for (int i = 0; i < 20; ++i) {
+    ConstraintCompiler compiler(*tokenizer_, ends(), kLogits, CallForm::kJson);
+    compiler.warm_up();
+    if (i % 2 == 0) continue;  // it ends while it begins
+    EXPECT_TRUE(compiler.compile(request(AnswerFormat::Kind::kRegex, "yes|no")));
+  }
+}
+
 TEST_F(AnswerConstraintTest, FreeWhileThinkingAndBindingAfterwards) {
   const auto matcher = json_->compile(request(AnswerFormat::Kind::kRegex, "yes|no"));
   AnswerConstraint constraint(matcher->fork(), json_->tokens(), true);

@@ -24,6 +24,14 @@ HttpServerOptions on_any_port(HttpServerOptions options) {
 
 }  // namespace
 
+void say(const ExchangePtr& exchange, std::string text) {
+  exchange->respond({200, "text/plain", std::move(text), {}});
+}
+
+double millis_since(Clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
 RunningServer::RunningServer(std::vector<Route> routes, HttpServerOptions options)
     : server_(on_any_port(std::move(options)), std::move(routes)),
       thread_([this] { server_.run(); }) {}

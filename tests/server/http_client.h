@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -13,6 +14,15 @@
 #include "server/http/http_server.h"
 
 namespace hearth::testing {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+using ExchangePtr = std::shared_ptr<Exchange>;
+
+/// Answers with a text.
+void say(const ExchangePtr& exchange, std::string text);
+
+double millis_since(Clock::time_point begin);
 
 /// A server of routes in a thread of its own, on a free port.
 class RunningServer {

@@ -22,33 +22,14 @@
 namespace hearth {
 namespace {
 
-using std::chrono::milliseconds;
-using testing::fetch;
-using testing::get;
-using testing::HttpClient;
-using testing::post;
-using testing::Reply;
-using testing::RunningServer;
-
-using ExchangePtr = std::shared_ptr<Exchange>;
-using Clock = std::chrono::steady_clock;
-
-double millis_since(Clock::time_point begin) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-}
+using namespace testing;  // NOLINT: the client
 
 std::vector<Route> routes() {
   return {
-      {"GET", "/health",
-       [](const ExchangePtr& e) {
-         e->respond({200, "text/plain", "well", {}});
-       },
-       true},
+      {"GET", "/health", [](const ExchangePtr& e) { say(e, "well"); }, true},
       {"POST", "/size",
-       [](const ExchangePtr& e) {
-         e->respond({200, "text/plain", std::to_string(e->request().body.size()), {}});
-       },
-       false, 10'000},
+       [](const ExchangePtr& e) { say(e, std::to_string(e->request().body.size())); }, false,
+       10'000},
       {"GET", "/events",
        [](const ExchangePtr& e) {
          e->begin_stream({200, std::string(kSseType), sse_data("begin"), {}});

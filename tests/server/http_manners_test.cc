@@ -14,25 +14,7 @@
 namespace hearth {
 namespace {
 
-using std::chrono::milliseconds;
-using testing::eventually;
-using testing::fetch;
-using testing::get;
-using testing::HttpClient;
-using testing::post;
-using testing::Reply;
-using testing::RunningServer;
-
-using ExchangePtr = std::shared_ptr<Exchange>;
-using Clock = std::chrono::steady_clock;
-
-int64_t millis_since(Clock::time_point begin) {
-  return std::chrono::duration_cast<milliseconds>(Clock::now() - begin).count();
-}
-
-void say(const ExchangePtr& exchange, std::string text) {
-  exchange->respond({200, "text/plain", std::move(text), {}});
-}
+using namespace testing;  // NOLINT: the client
 
 /// Exchanges that wait until a test goes on with them.
 class Waiting {
@@ -124,7 +106,7 @@ TEST(HttpManners, MeasuresBodiesByTheirRate) {
   steady.send(head);
   slow.send(head);
   const auto begin = Clock::now();
-  int64_t slow_millis = 0;
+  double slow_millis = 0;
   for (int i = 0; i < 20; ++i) {  // 20,000 and 200 bytes each second
     steady.send(std::string(1000, 'a'));
     if (slow_millis == 0) slow.send(std::string(10, 'a'));

@@ -16,18 +16,7 @@
 namespace hearth {
 namespace {
 
-using testing::fetch;
-using testing::get;
-using testing::HttpClient;
-using testing::post;
-using testing::Reply;
-using testing::RunningServer;
-
-using ExchangePtr = std::shared_ptr<Exchange>;
-
-void say(const ExchangePtr& exchange, std::string text) {
-  exchange->respond({200, "text/plain", std::move(text), {}});
-}
+using namespace testing;  // NOLINT: the client
 
 void echo(const ExchangePtr& exchange) {
   const HttpRequest& request = exchange->request();
@@ -312,6 +301,7 @@ TEST(HttpServer, AnswersOnlyPagesThatMayCall) {
   EXPECT_EQ(ask("Origin: http://localhost\r\n").status, 200) << "its own page";
   const Reply foreign = ask("Origin: https://foe.example\r\n");
   EXPECT_EQ(foreign.status, 403);
+  EXPECT_NE(foreign.body.find("--allow-origin https://foe.example"), std::string::npos);
   EXPECT_EQ(foreign.header("Access-Control-Allow-Origin"), "");
   EXPECT_EQ(ask("Origin: null\r\n").status, 403);
   EXPECT_EQ(ask("Origin: https://friend.example.foe.example\r\n").status, 403);

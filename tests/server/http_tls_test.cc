@@ -22,23 +22,12 @@
 namespace hearth {
 namespace {
 
-using testing::eventually;
-using testing::fetch;
-using testing::get;
-using testing::HttpClient;
-using testing::post;
-using testing::read_file;
-using testing::RunningServer;
-using testing::TempFolder;
-
-using ExchangePtr = std::shared_ptr<Exchange>;
+using namespace testing;  // NOLINT: the client
 
 std::vector<Route> routes() {
   return {
       {"POST", "/size",
-       [](const ExchangePtr& e) {
-         e->respond({200, "text/plain", std::to_string(e->request().body.size()), {}});
-       }},
+       [](const ExchangePtr& e) { say(e, std::to_string(e->request().body.size())); }},
       {"GET", "/much",
        [](const ExchangePtr& e) {
          e->begin_stream({200, "text/plain", "", {}});

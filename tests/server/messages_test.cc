@@ -4,34 +4,13 @@
 #include <algorithm>
 #include <random>
 
-#include "server/dialect/json_fields.h"
 #include "server/routes/messages_request.h"
-#include "server/routes/routes.h"
-#include "tests/server/support/fakes.h"
-#include "tests/server/support/scripts.h"
+#include "tests/server/support/dialect_test.h"
 
 namespace hearth {
 namespace {
 
-using testing::answer_of;
-using testing::call;
-using testing::FakeExchange;
-using testing::FakeService;
-using testing::names;
-using testing::Script;
-using testing::sse_events;
-using testing::SseEvent;
-using testing::text;
-using testing::thinking;
-using Reason = ChoiceFinished::Reason;
-using Names = std::vector<std::string>;
-
-ApiSettings fixed_settings() {
-  ApiSettings settings;
-  settings.now = [] { return int64_t{1700000000}; };
-  settings.new_id = [] { return std::string("X"); };
-  return settings;
-}
+using namespace testing;  // NOLINT: the fixture
 
 /// A question, with reasoning to be shown.
 Json question() {
@@ -41,55 +20,14 @@ Json question() {
           {"messages", {{{"role", "user"}, {"content", "hi"}}}}};
 }
 
-class Messages : public ::testing::Test {
+class Messages : public DialectTest {
  protected:
-  std::shared_ptr<FakeExchange> post(const Json& body) {
-    return testing::post(messages_route(api()), body.dump());
-  }
-
-  std::vector<SseEvent> stream(const Script& script, Json body = question()) {
-    service_.script = script;
-    body["stream"] = true;
-    const auto exchange = post(body);
-    if (!exchange->head) {
-      ADD_FAILURE() << "no stream";
-      return {};
-    }
-    EXPECT_EQ(exchange->head->content_type, "text/event-stream");
-    EXPECT_TRUE(exchange->ended);
-    return sse_events(exchange->stream);
-  }
-
-  Json whole(const Script& script, const Json& body = question()) {
-    service_.script = script;
-    const auto exchange = post(body);
-    if (!exchange->response) {
-      ADD_FAILURE() << "no response";
-      return {};
-    }
-    EXPECT_EQ(exchange->response->status, 200) << exchange->response->body;
-    return Json::parse(exchange->response->body, nullptr, false);
-  }
-
-  std::shared_ptr<Api> api() { return std::make_shared<Api>(service_, settings_); }
-
-  FakeService service_;
-  ApiSettings settings_ = fixed_settings();
+  Messages() : DialectTest(messages_route, question()) {}
 };
 
 AnswerRequest answer_request(const Json& body) { return messages_request(body, {}).answer; }
 
 ChatInput chat_of(const Json& body) { return std::get<ChatInput>(answer_request(body).input); }
-
-/// The error of a body that is refused.
-ApiError refusal(const Json& body) {
-  try {
-    messages_request(body, {});
-  } catch (const ApiError& error) {
-    return error;
-  }
-  return {ApiError::Kind::kInternal, "accepted: " + body.dump()};
-}
 
 void append(Json& text, const Json& more) {
   text = text.get<std::string>() + more.get<std::string>();
@@ -177,7 +115,7 @@ TEST_F(Messages, ReasonsToStop) {
   EXPECT_EQ(whole(answer_of({{text("a")}}, Reason::kEnd))["stop_reason"], "end_turn");
   EXPECT_EQ(whole(answer_of({{text("a")}}, Reason::kLength))["stop_reason"], "max_tokens");
   Script stopped = {{.what = AnswerAccepted{.prompt_tokens = 12}}, text("a")};
-  for (const AnswerEvent& event : testing::ending(Reason::kStop, "END")) stopped.push_back(event);
+  for (const AnswerEvent& event : ending(Reason::kStop, "END")) stopped.push_back(event);
   EXPECT_EQ(whole(stopped)["stop_reason"], "stop_sequence");
   EXPECT_EQ(whole(stopped)["stop_sequence"], "END");
   const auto empty = stream(answer_of({}, Reason::kEnd));
@@ -213,7 +151,7 @@ TEST_F(Messages, StreamsAddUpToTheWholeAnswer) {
     Json body = question();
     body["thinking"]["display"] = views[i % 3];
     if (i % 3 == 2) body.erase("thinking");
-    const Script script = testing::random_answer(random);
+    const Script script = random_answer(random);
     EXPECT_EQ(rebuilt(stream(script, body)), whole(script, body));
     if (HasFailure()) FAIL() << "script " << i;
   }
@@ -263,15 +201,9 @@ TEST_F(Messages, LongPromptsAreNoSilence) {
 TEST_F(Messages, CountTokens) {
   Json body = question();
   body.erase("max_tokens");
-  const Route route = count_tokens_route(api());
+  const Route route = count_tokens_route(std::make_shared<Api>(service_, settings_));
   EXPECT_EQ(route.path, "/v1/messages/count_tokens");
-  const auto ask = [&] {
-    const auto exchange =
-        std::make_shared<testing::PatientExchange>(testing::post_request(route.path, body.dump()));
-    route.handle(exchange);
-    exchange->wait();
-    return *exchange->response;
-  };
+  const auto ask = [&] { return respond(route, post_request(route.path, body.dump())); };
   EXPECT_EQ(ask().body, R"({"input_tokens":3})");
   service_.prepare_error = ApiError(ApiError::Kind::kInvalid, "no template");
   EXPECT_EQ(ask().status, 400);
@@ -389,12 +321,7 @@ TEST(MessagesRequest, SaysWhatIsWrongAndWhere) {
   const auto saying = [&](const Json& block) {
     return with("messages", Json::array({{{"role", "user"}, {"content", Json::array({block})}}}));
   };
-  struct Row {
-    Json body;
-    std::string parameter;
-    std::string message;
-  };
-  const std::vector<Row> rows = {
+  const std::vector<BadBody> rows = {
       {with("messages", Json::array()), "messages", "messages has no message."},
       {with("messages", "x"), "messages", "messages must be an array, not a string."},
       {with("messages", Json::array({{{"role", "tool"}, {"content", ""}}})), "messages[0].role",
@@ -418,12 +345,7 @@ TEST(MessagesRequest, SaysWhatIsWrongAndWhere) {
        "stop_sequences must be an array of strings that are not empty."},
       {with("system", 5), "system", "system must be a string, not a number."},
   };
-  for (const Row& row : rows) {
-    const ApiError error = refusal(row.body);
-    EXPECT_EQ(error.kind(), ApiError::Kind::kInvalid) << row.body;
-    EXPECT_EQ(error.parameter(), row.parameter) << row.body;
-    EXPECT_EQ(std::string(error.what()), row.message);
-  }
+  expect_refused(rows, [](const Json& body) { messages_request(body, {}); });
 }
 
 TEST(MessagesRequest, DamagedBodiesAreRefusedOrRead) {
@@ -440,23 +362,7 @@ TEST(MessagesRequest, DamagedBodiesAreRefusedOrRead) {
     "thinking": {"type": "enabled", "budget_tokens": 1024, "display": "summarized"},
     "output_config": {"effort": "high"}, "context_management": {"edits": []},
     "stop_sequences": ["x"], "temperature": 1, "top_k": 5, "metadata": {"user_id": "u"}})");
-  std::mt19937_64 random(17);
-  int read = 0;
-  int refused = 0;
-  for (int i = 0; i < 3000; ++i) {
-    Json body = valid;
-    testing::damage(body, random);
-    try {
-      messages_request(body, {});
-      ++read;
-    } catch (const ApiError& error) {
-      EXPECT_LT(error.status(), 500);
-      EXPECT_NE(std::string(error.what()), "");
-      ++refused;
-    }
-  }
-  EXPECT_GT(read, 100);
-  EXPECT_GT(refused, 1000);
+  expect_refused_or_read(valid, 17, [](const Json& body) { messages_request(body, {}); });
 }
 
 }  // namespace

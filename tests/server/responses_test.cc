@@ -4,83 +4,21 @@
 #include <algorithm>
 #include <random>
 
-#include "server/dialect/json_fields.h"
 #include "server/routes/responses_request.h"
-#include "server/routes/routes.h"
-#include "tests/server/support/fakes.h"
-#include "tests/server/support/scripts.h"
+#include "tests/server/support/dialect_test.h"
 
 namespace hearth {
 namespace {
 
-using testing::answer_of;
-using testing::call;
-using testing::FakeExchange;
-using testing::FakeService;
-using testing::names;
-using testing::Script;
-using testing::sse_events;
-using testing::SseEvent;
-using testing::text;
-using testing::thinking;
-using Reason = ChoiceFinished::Reason;
-using Names = std::vector<std::string>;
+using namespace testing;  // NOLINT: the fixture
 
-ApiSettings fixed_settings() {
-  ApiSettings settings;
-  settings.now = [] { return int64_t{1700000000}; };
-  settings.new_id = [] { return std::string("X"); };
-  return settings;
-}
-
-class Responses : public ::testing::Test {
+class Responses : public DialectTest {
  protected:
-  std::shared_ptr<FakeExchange> post(const Json& body) {
-    return testing::post(responses_route(api()), body.dump());
-  }
-
-  std::vector<SseEvent> stream(const Script& script, Json body = {{"input", "hi"}}) {
-    service_.script = script;
-    body["stream"] = true;
-    const auto exchange = post(body);
-    if (!exchange->head) {
-      ADD_FAILURE() << "no stream";
-      return {};
-    }
-    EXPECT_EQ(exchange->head->content_type, "text/event-stream");
-    EXPECT_TRUE(exchange->ended);
-    return sse_events(exchange->stream);
-  }
-
-  Json whole(const Script& script, const Json& body = {{"input", "hi"}}) {
-    service_.script = script;
-    const auto exchange = post(body);
-    if (!exchange->response) {
-      ADD_FAILURE() << "no response";
-      return {};
-    }
-    EXPECT_EQ(exchange->response->status, 200) << exchange->response->body;
-    return Json::parse(exchange->response->body, nullptr, false);
-  }
-
-  std::shared_ptr<Api> api() { return std::make_shared<Api>(service_, settings_); }
-
-  FakeService service_;
-  ApiSettings settings_ = fixed_settings();
+  Responses() : DialectTest(responses_route, {{"input", "hi"}}) {}
 };
 
 ChatInput chat_of(const Json& body) {
   return std::get<ChatInput>(responses_request(body, {}).answer.input);
-}
-
-/// The error of a body that is refused.
-ApiError refusal(const Json& body) {
-  try {
-    responses_request(body, {});
-  } catch (const ApiError& error) {
-    return error;
-  }
-  return {ApiError::Kind::kInternal, "accepted: " + body.dump()};
 }
 
 /// The output that a client puts together from a stream, by the rules of OpenAI's libraries.
@@ -99,6 +37,9 @@ Json rebuilt(const std::vector<SseEvent>& events) {
     if (name == "response.output_text.delta" || name == "response.reasoning_text.delta") {
       Json& text = item["content"].at(event.data["content_index"].get<size_t>())["text"];
       text = text.get<std::string>() + event.data["delta"].get<std::string>();
+    }
+    if (name == "response.output_text.delta") {
+      for (const Json& place : event.data["logprobs"]) item["content"][0]["logprobs"] += place;
     }
     if (name == "response.function_call_arguments.delta") {
       item["arguments"] =
@@ -173,6 +114,42 @@ TEST_F(Responses, StreamReasoningTextAndCallsInOrder) {
             R"("name":"ls","arguments":""})");
   EXPECT_EQ(events[17].data["arguments"], "{\"p\":1}");
   EXPECT_EQ(events[17].data["name"], "ls");
+}
+
+TEST_F(Responses, LogprobsWhereTheyAreAskedFor) {
+  const auto with = [](AnswerEvent event, const std::string& bytes) {
+    std::get<TextDelta>(event.what).logprobs = {
+        {.chosen = {.token = 1, .logprob = -0.5, .bytes = bytes},
+         .top = {{.token = 2, .logprob = -0.25, .bytes = "a"}}}};
+    return event;
+  };
+  const std::string first = R"({"token":"Hi","logprob":-0.5,"bytes":[72,105],)"
+                            R"("top_logprobs":[{"token":"a","logprob":-0.25,"bytes":[97]}]})";
+  const std::string last = R"({"token":"","logprob":-0.5,"bytes":[],)"
+                           R"("top_logprobs":[{"token":"a","logprob":-0.25,"bytes":[97]}]})";
+  const Script script = answer_of(
+      {{with(thinking("hm"), "hm"), with(text("Hi"), "Hi"), with(text(""), "")}}, Reason::kEnd);
+  const Json wish = {
+      {"input", "hi"}, {"top_logprobs", 1}, {"include", {"message.output_text.logprobs"}}};
+  const auto events = stream(script, wish);
+  EXPECT_EQ(service_.requests.back().top_logprobs, 1);
+  std::string deltas;
+  for (const SseEvent& event : events) {
+    if (event.name == "response.output_text.delta") deltas += event.data["logprobs"].dump();
+    if (event.name == "response.output_text.done") deltas += event.data["logprobs"].dump();
+  }
+  EXPECT_EQ(deltas, "[" + first + "][" + last + "][" + first + "," + last + "]");
+  const Json object = whole(script, wish);
+  EXPECT_EQ(object["output"][1]["content"][0]["logprobs"].dump(), "[" + first + "," + last + "]");
+  EXPECT_EQ(object["top_logprobs"], 1);
+  EXPECT_EQ(rebuilt(events), object["output"]);
+
+  whole(script, {{"input", "hi"}, {"include", {"message.output_text.logprobs"}}});
+  EXPECT_EQ(service_.requests.back().top_logprobs, 0);
+  whole(script, {{"input", "hi"}, {"top_logprobs", 3}});
+  EXPECT_EQ(service_.requests.back().top_logprobs, 3);
+  whole(script, {{"input", "hi"}, {"top_logprobs", 0}});
+  EXPECT_EQ(service_.requests.back().top_logprobs, std::nullopt);
 }
 
 TEST_F(Responses, ObjectRepeatsTheRequest) {
@@ -274,7 +251,7 @@ TEST_F(Responses, LongPromptsAreNoSilence) {
 TEST_F(Responses, StreamsAddUpToTheWholeAnswer) {
   std::mt19937_64 random(7);
   for (int i = 0; i < 300; ++i) {
-    const Script script = testing::random_answer(random);
+    const Script script = random_answer(random);
     const auto events = stream(script);
     const Json object = whole(script);
     ASSERT_FALSE(events.empty());
@@ -389,12 +366,7 @@ TEST(ResponsesRequest, FormatsAndEffort) {
 
 TEST(ResponsesRequest, SaysWhatIsWrongAndWhere) {
   const Json part = {{"type", "input_image"}, {"image_url", "u"}};
-  struct Row {
-    Json body;
-    std::string parameter;
-    std::string message;
-  };
-  const std::vector<Row> rows = {
+  const std::vector<BadBody> rows = {
       {Json::object(), "input", "input is missing; it must be a string or an array."},
       {Json::array(), "", "The body must be an object, not an array."},
       {{{"input", 5}}, "input", "input must be a string or an array, not a number."},
@@ -419,6 +391,9 @@ TEST(ResponsesRequest, SaysWhatIsWrongAndWhere) {
       {{{"input", "hi"}, {"max_output_tokens", 0}},
        "max_output_tokens",
        "max_output_tokens must be from 1 to 1000000000, not 0."},
+      {{{"input", "hi"}, {"top_logprobs", 21}},
+       "top_logprobs",
+       "top_logprobs must be from 0 to 20, not 21."},
       {{{"input", "hi"}, {"tool_choice", "required"}},
        "tool_choice",
        "tool_choice asks for a call, but tools has no function that can be called here."},
@@ -432,12 +407,7 @@ TEST(ResponsesRequest, SaysWhatIsWrongAndWhere) {
        "text.format.type",
        "text.format.type must be text, json_object or json_schema, not \"yaml\"."},
   };
-  for (const Row& row : rows) {
-    const ApiError error = refusal(row.body);
-    EXPECT_EQ(error.kind(), ApiError::Kind::kInvalid) << row.body;
-    EXPECT_EQ(error.parameter(), row.parameter) << row.body;
-    EXPECT_EQ(std::string(error.what()), row.message);
-  }
+  expect_refused(rows, [](const Json& body) { responses_request(body, {}); });
 }
 
 TEST_F(Responses, RefusalsHaveOpenAisForm) {
@@ -460,23 +430,7 @@ TEST(ResponsesRequest, DamagedBodiesAreRefusedOrRead) {
     "text": {"format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}}},
     "max_output_tokens": 5, "reasoning": {"effort": "low"}, "include": ["x"], "store": false,
     "temperature": 1, "top_p": 1, "metadata": {"a": "b"}, "seed": 4})");
-  std::mt19937_64 random(11);
-  int read = 0;
-  int refused = 0;
-  for (int i = 0; i < 3000; ++i) {
-    Json body = valid;
-    testing::damage(body, random);
-    try {
-      responses_request(body, {});
-      ++read;
-    } catch (const ApiError& error) {
-      EXPECT_LT(error.status(), 500);
-      EXPECT_NE(std::string(error.what()), "");
-      ++refused;
-    }
-  }
-  EXPECT_GT(read, 100);
-  EXPECT_GT(refused, 1000);
+  expect_refused_or_read(valid, 11, [](const Json& body) { responses_request(body, {}); });
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace hearth {
 namespace {
 
 using testing::FakeService;
-using testing::PatientExchange;
+using testing::respond;
 
 class BusyService : public FakeService {
  public:
@@ -52,16 +52,13 @@ class RoutesTest : public ::testing::Test {
                    const std::string& query = "") {
     for (const Route& route : all_routes(api_)) {
       if (route.method != method || route.path != path) continue;
-      const auto exchange = std::make_shared<PatientExchange>(HttpRequest{.method = method,
-                                                                          .path = path,
-                                                                          .query = query,
-                                                                          .headers = {},
-                                                                          .body = body,
-                                                                          .id = "req_1",
-                                                                          .client = "127.0.0.1"});
-      route.handle(exchange);
-      exchange->wait();
-      return *exchange->response;
+      return respond(route, {.method = method,
+                             .path = path,
+                             .query = query,
+                             .headers = {},
+                             .body = body,
+                             .id = "req_1",
+                             .client = "127.0.0.1"});
     }
     ADD_FAILURE() << "no route " << method << " " << path;
     return {};

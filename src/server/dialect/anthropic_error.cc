@@ -1,6 +1,7 @@
 #include "server/dialect/anthropic_error.h"
 
-#include <utility>
+#include <algorithm>
+#include <iterator>
 
 #include "server/dialect/openai_error.h"
 
@@ -29,12 +30,17 @@ Json error_json(int status, const std::string& message) {
 
 Json anthropic_error(const ApiError& error) { return error_json(error.status(), error.what()); }
 
-HttpResponse anthropic_refusal(const ApiError& error, const std::string& request_id) {
-  Json body = anthropic_error(error);
+HttpResponse anthropic_error_form(int status, const std::string& message,
+                                  const std::string& request_id) {
+  Json body = error_json(status, message);
   body["request_id"] = request_id;
-  HttpHeaders headers = retry_headers(error);
-  headers.emplace_back("request-id", request_id);
-  return {.status = error.status(), .body = to_text(body), .headers = std::move(headers)};
+  return {.status = status, .body = to_text(body), .headers = {{"request-id", request_id}}};
+}
+
+HttpResponse anthropic_refusal(const ApiError& error, const std::string& request_id) {
+  HttpResponse response = anthropic_error_form(error.status(), error.what(), request_id);
+  std::ranges::move(retry_headers(error), std::back_inserter(response.headers));
+  return response;
 }
 
 }  // namespace hearth

@@ -19,7 +19,7 @@ struct RequestLimits {
   size_t messages = 4096;
   size_t parts_of_content = 1024;
   size_t calls_of_message = 128;
-  size_t tools = 128;
+  size_t tools = 256;
   size_t name_bytes = 128;           // of a tool
   size_t schema_bytes = 256 << 10;   // of response_format
   size_t template_bytes = 16 << 10;  // of chat_template_kwargs

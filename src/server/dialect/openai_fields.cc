@@ -79,6 +79,14 @@ double ms_each(int64_t count, double seconds) {
   return count > 0 ? 1e3 * seconds / static_cast<double>(count) : 0;
 }
 
+Json token_json(const TokenLogprob& token) {
+  Json bytes = Json::array();
+  for (const char c : token.bytes) bytes.push_back(static_cast<unsigned char>(c));
+  return {{"token", token.bytes},
+          {"logprob", finite_logprob(token.logprob)},
+          {"bytes", std::move(bytes)}};
+}
+
 }  // namespace
 
 StreamFields stream_fields(const JsonFields& body) {
@@ -220,6 +228,16 @@ const char* openai_finish_reason(ChoiceFinished::Reason reason) {
 }
 
 double finite_logprob(double logprob) { return std::max(logprob, -9999.0); }
+
+Json logprobs_json(const std::vector<PlaceLogprobs>& places) {
+  Json list = Json::array();
+  for (const PlaceLogprobs& place : places) {
+    list.push_back(token_json(place.chosen));
+    Json& top = list.back()["top_logprobs"] = Json::array();
+    for (const TokenLogprob& other : place.top) top.push_back(token_json(other));
+  }
+  return list;
+}
 
 std::string openai_chunk(const Json& json) { return sse_data(to_text(json)); }
 

@@ -59,6 +59,9 @@ const char* openai_finish_reason(ChoiceFinished::Reason reason);
 /// Finite, as JSON needs it.
 double finite_logprob(double logprob);
 
+/// An array: of each place {"token", "logprob", "bytes", "top_logprobs"}.
+Json logprobs_json(const std::vector<PlaceLogprobs>& places);
+
 /// "data: JSON" and an empty line.
 std::string openai_chunk(const Json& json);
 inline constexpr const char* kOpenAiStreamEnd = "data: [DONE]\n\n";

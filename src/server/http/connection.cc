@@ -249,8 +249,14 @@ void Connection::dispatch() {
 
 bool Connection::refuse(const HttpProblem& problem, bool keep_alive) {
   make_exchange(keep_alive);
-  exchange_->respond(to_response(problem));
+  tell(problem, *exchange_);
   return true;
+}
+
+void Connection::tell(const HttpProblem& problem, HttpExchange& exchange) {
+  const HttpRequest& request = exchange.request();
+  const ErrorForm form = server_.routes.error_form(request.path);
+  exchange.respond(to_response(problem, form, request.id));
 }
 
 void Connection::guard(const std::function<void()>& call) {
@@ -272,7 +278,7 @@ void Connection::guard(const std::function<void()>& call) {
   if (!what.empty()) server_.log->error(exchange ? exchange->request().id : "", what);
   if (!exchange) return;
   if (!exchange->begun()) {
-    exchange->respond(to_response(problem));
+    tell(problem, *exchange);
   } else if (!exchange->ended()) {
     fail("its handler failed in the middle of the answer");
   }

@@ -54,6 +54,7 @@ class Connection : public AnswerLine, public std::enable_shared_from_this<Connec
   void dispatch();
   void make_exchange(bool keep_alive);
   bool refuse(const HttpProblem& problem, bool keep_alive);
+  void tell(const HttpProblem& problem, HttpExchange& exchange);
   bool end_answer();
   void check_half_close();
   void count_body();

@@ -71,6 +71,11 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   std::function<void()> gone_;
 };
 
+/// The answer that tells of an error which the server itself has found, as the clients of a route
+/// expect it. The server adds the headers.
+using ErrorForm = HttpResponse (*)(int status, const std::string& message,
+                                   const std::string& request_id);
+
 /// Answers requests of a method and a path.
 struct Route {
   std::string method;
@@ -78,6 +83,7 @@ struct Route {
   std::function<void(const std::shared_ptr<Exchange>& exchange)> handle;
   bool open = false;  // needs no API key
   size_t body_bytes_max = 64 << 20;
+  ErrorForm error_form = nullptr;  // also of paths below that have no route; null: the server's own
 };
 
 }  // namespace hearth

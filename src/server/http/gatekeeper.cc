@@ -67,15 +67,15 @@ std::optional<HttpProblem> Gatekeeper::check_caller(const HttpRequest& request) 
   if (checks_hosts_ && !host.empty() && !is_loopback_host(host) && !has(hosts_, host)) {
     return HttpProblem{403, "host_not_allowed",
                        fmt::format("This server does not go by the name '{}'. Call it by its "
-                                   "address, or add the name to the allowed hosts.",
-                                   host)};
+                                   "address, or start it with --allow-host {}.",
+                                   host, host)};
   }
   const std::string_view origin = request.header("Origin");
   if (origin.empty() || is_same_origin(request) || is_allowed_origin(origin)) return std::nullopt;
   return HttpProblem{403, "origin_not_allowed",
-                     fmt::format("Pages of '{}' may not call this server. Add the origin to the "
-                                 "allowed ones if they should.",
-                                 origin)};
+                     fmt::format("Pages of '{}' may not call this server. Start it with "
+                                 "--allow-origin {} if they should.",
+                                 origin, origin)};
 }
 
 std::optional<HttpProblem> Gatekeeper::check_key(const HttpRequest& request) const {

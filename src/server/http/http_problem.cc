@@ -18,15 +18,21 @@ std::string type_of(int status) {
 
 }  // namespace
 
-HttpResponse to_response(const HttpProblem& problem) {
-  const nlohmann::ordered_json body = {
-      {"error",
-       {{"message", problem.message}, {"type", type_of(problem.status)}, {"code", problem.code}}}};
+HttpResponse to_response(const HttpProblem& problem, ErrorForm form,
+                         const std::string& request_id) {
   HttpResponse response;
+  if (form) {
+    response = form(problem.status, problem.message, request_id);
+  } else {
+    const nlohmann::ordered_json body = {{"error",
+                                          {{"message", problem.message},
+                                           {"type", type_of(problem.status)},
+                                           {"code", problem.code}}}};
+    // Messages may quote what a client sent.
+    response.body = body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  }
   response.status = problem.status;
-  // Messages may quote what a client sent.
-  response.body = body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  response.headers = problem.headers;
+  response.headers.insert(response.headers.end(), problem.headers.begin(), problem.headers.end());
   return response;
 }
 

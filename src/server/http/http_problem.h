@@ -15,8 +15,9 @@ struct HttpProblem {
   HttpHeaders headers = {};
 };
 
-/// {"error": {"message", "type", "code"}}; the type follows from the status.
-HttpResponse to_response(const HttpProblem& problem);
+/// In a form, or where there is none {"error": {"message", "type", "code"}}; the type follows from
+/// the status.
+HttpResponse to_response(const HttpProblem& problem, ErrorForm form, const std::string& request_id);
 
 /// Of an error that a handler let through.
 HttpProblem to_problem(const ApiError& error);

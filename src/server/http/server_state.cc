@@ -11,6 +11,7 @@ namespace hearth {
 RouteTable::RouteTable(std::vector<Route> routes) {
   for (Route& route : routes) {
     const std::string path = route.path;
+    if (route.error_form) forms_.emplace_back(path, route.error_form);
     routes_[path].push_back(std::move(route));
   }
 }
@@ -36,6 +37,13 @@ std::string RouteTable::methods(const std::string& path) const {
     }
   }
   return text + "OPTIONS";
+}
+
+ErrorForm RouteTable::error_form(const std::string& path) const {
+  for (const auto& [above, form] : forms_) {
+    if (path == above || path.starts_with(above + "/")) return form;
+  }
+  return nullptr;
 }
 
 ServerState::ServerState(HttpServerOptions server_options, std::vector<Route> server_routes)

@@ -10,6 +10,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "server/http/exchange.h"
@@ -32,9 +33,12 @@ class RouteTable {
   const Route* find(const std::string& path, const std::string& method) const;
   /// "GET, HEAD, OPTIONS"
   std::string methods(const std::string& path) const;
+  /// Of errors at a path, whether there is a route or not.
+  ErrorForm error_form(const std::string& path) const;
 
  private:
   std::unordered_map<std::string, std::vector<Route>> routes_;
+  std::vector<std::pair<std::string, ErrorForm>> forms_;  // of paths that have one
 };
 
 struct ServerState {

@@ -8,29 +8,6 @@
 namespace hearth {
 namespace {
 
-Json bytes_of(const std::string& text) {
-  Json bytes = Json::array();
-  for (const char c : text) bytes.push_back(static_cast<unsigned char>(c));
-  return bytes;
-}
-
-Json token_logprob(const TokenLogprob& token) {
-  return {{"token", token.bytes},
-          {"logprob", finite_logprob(token.logprob)},
-          {"bytes", bytes_of(token.bytes)}};
-}
-
-void append_logprobs(const std::vector<PlaceLogprobs>& places, Json& content) {
-  for (const PlaceLogprobs& place : places) {
-    Json entry = token_logprob(place.chosen);
-    entry["top_logprobs"] = Json::array();
-    for (const TokenLogprob& other : place.top) {
-      entry["top_logprobs"].push_back(token_logprob(other));
-    }
-    content.push_back(std::move(entry));
-  }
-}
-
 class ChatWriter : public AnswerWriter {
  public:
   explicit ChatWriter(ChatHead head) : head_(std::move(head)) {}
@@ -115,9 +92,8 @@ class ChatChunks : public ChatWriter {
     add_text(delta, fields);
     Json json = chunk(choice, std::move(fields));
     if (head_.logprobs && !delta.logprobs.empty()) {
-      Json& logprobs = json["choices"][0]["logprobs"];
-      logprobs = {{"content", Json::array()}, {"refusal", nullptr}};
-      append_logprobs(delta.logprobs, logprobs["content"]);
+      json["choices"][0]["logprobs"] = {{"content", logprobs_json(delta.logprobs)},
+                                        {"refusal", nullptr}};
     }
     return openai_chunk(json);
   }
@@ -193,7 +169,7 @@ class ChatWhole : public ChatWriter {
     if (!head_.logprobs || delta.logprobs.empty()) return;
     Json& logprobs = choice["logprobs"];
     if (logprobs.is_null()) logprobs = {{"content", Json::array()}, {"refusal", nullptr}};
-    append_logprobs(delta.logprobs, logprobs["content"]);
+    for (Json& place : logprobs_json(delta.logprobs)) logprobs["content"].push_back(place);
   }
   void add(Json& choice, const ToolCallBegin& call) const {
     Json& calls = choice["message"]["tool_calls"];

@@ -67,7 +67,9 @@ HttpResponse count_tokens(const Api& api, const HttpRequest& http) {
 }  // namespace
 
 Route messages_route(const std::shared_ptr<Api>& api) {
-  return answering_route("/v1/messages", api, plan_of, anthropic_refusal);
+  Route route = answering_route("/v1/messages", api, plan_of, anthropic_refusal);
+  route.error_form = anthropic_error_form;
+  return route;
 }
 
 Route count_tokens_route(const std::shared_ptr<Api>& api) {

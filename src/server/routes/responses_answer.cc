@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "server/dialect/openai_fields.h"
 #include "server/http/sse.h"
 #include "server/routes/carried_reasoning.h"
 
@@ -21,15 +22,15 @@ const char* error_code(ApiError::Kind kind) {
   }
 }
 
-const char* item_type(bool reasoning) { return reasoning ? "reasoning_text" : "output_text"; }
+Json reasoning_part(const std::string& text) {
+  return {{"type", "reasoning_text"}, {"text", text}};
+}
 
-Json text_part(bool reasoning, const std::string& text) {
-  Json part = {{"type", item_type(reasoning)}, {"text", text}};
-  if (!reasoning) {
-    part["annotations"] = Json::array();
-    part["logprobs"] = Json::array();
-  }
-  return part;
+Json output_part(const std::string& text, Json logprobs) {
+  return {{"type", "output_text"},
+          {"text", text},
+          {"annotations", Json::array()},
+          {"logprobs", std::move(logprobs)}};
 }
 
 Json usage_json(const AnswerDone& done) {
@@ -99,11 +100,12 @@ void ResponsesAnswer::close(size_t index, const char* status) {
             {{"name", item.name}, {"arguments", item.text}});
   } else if (item.kind == Kind::kReasoning) {
     emit_part("response.reasoning_text.done", index, {{"text", item.text}});
-    emit_part("response.content_part.done", index, {{"part", text_part(true, item.text)}});
+    emit_part("response.content_part.done", index, {{"part", reasoning_part(item.text)}});
   } else {
     emit_part("response.output_text.done", index,
-              {{"text", item.text}, {"logprobs", Json::array()}});
-    emit_part("response.content_part.done", index, {{"part", text_part(false, item.text)}});
+              {{"text", item.text}, {"logprobs", item.logprobs}});
+    emit_part("response.content_part.done", index,
+              {{"part", output_part(item.text, item.logprobs)}});
   }
   emit("response.output_item.done", {{"output_index", index}, {"item", item_json(item, true)}});
 }
@@ -115,22 +117,28 @@ void ResponsesAnswer::close_text(const char* status) {
 }
 
 void ResponsesAnswer::on(const TextDelta& delta) {
-  if (delta.text.empty()) return;
   const bool reasoning = delta.part == TextDelta::Part::kThinking;
   const Kind kind = reasoning ? Kind::kReasoning : Kind::kMessage;
-  if (!open_text_ || output_[*open_text_].kind != kind) {
+  const bool goes_on = open_text_ && output_[*open_text_].kind == kind;
+  // The last tokens may have logprobs, but no text.
+  if (delta.text.empty() && (delta.logprobs.empty() || !goes_on)) return;
+  if (!goes_on) {
     close_text("completed");
     open({.kind = kind, .id = {}, .call_id = {}, .name = {}, .text = {}});
     open_text_ = output_.size() - 1;
-    emit_part("response.content_part.added", *open_text_, {{"part", text_part(reasoning, "")}});
+    emit_part("response.content_part.added", *open_text_,
+              {{"part", reasoning ? reasoning_part("") : output_part("", Json::array())}});
   }
-  output_[*open_text_].text += delta.text;
+  Item& item = output_[*open_text_];
+  item.text += delta.text;
   if (reasoning) {
     emit_part("response.reasoning_text.delta", *open_text_, {{"delta", delta.text}});
-  } else {
-    emit_part("response.output_text.delta", *open_text_,
-              {{"delta", delta.text}, {"logprobs", Json::array()}});
+    return;
   }
+  Json logprobs = logprobs_json(delta.logprobs);
+  item.logprobs.insert(item.logprobs.end(), logprobs.begin(), logprobs.end());
+  emit_part("response.output_text.delta", *open_text_,
+            {{"delta", delta.text}, {"logprobs", std::move(logprobs)}});
 }
 
 void ResponsesAnswer::on(const ToolCallBegin& call) {
@@ -183,7 +191,10 @@ Json ResponsesAnswer::item_json(const Item& item, bool with_content) const {
   }
   const bool reasoning = item.kind == Kind::kReasoning;
   Json content = Json::array();
-  if (with_content) content.push_back(text_part(reasoning, item.text));
+  if (with_content) {
+    content.push_back(reasoning ? reasoning_part(item.text)
+                                : output_part(item.text, item.logprobs));
+  }
   if (!reasoning) {
     return {{"id", item.id},
             {"type", "message"},

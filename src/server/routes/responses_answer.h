@@ -46,7 +46,8 @@ class ResponsesAnswer {
     std::string id;
     std::string call_id;  // of calls, like the name
     std::string name;
-    std::string text;  // said so far; of calls, the arguments
+    std::string text;               // said so far; of calls, the arguments
+    Json logprobs = Json::array();  // of the text, where they were asked for
     const char* status = "in_progress";
   };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -182,14 +183,16 @@ void refuse_stored(const JsonFields& body) {
   }
 }
 
-/// Includes are wishes for more output; of those, only one can be fulfilled.
-bool includes_reasoning(const JsonFields& body) {
+/// Whether a client wishes for this in the output. Of all such wishes two can be fulfilled.
+bool includes(const JsonFields& body, const char* what) {
   const Json* const include = body.array("include", 64);
-  if (!include) return false;
-  for (const Json& each : *include) {
-    if (each == "reasoning.encrypted_content") return true;
-  }
-  return false;
+  return include && std::find(include->begin(), include->end(), what) != include->end();
+}
+
+std::optional<int64_t> top_logprobs_of(const JsonFields& body) {
+  const auto top = body.integer("top_logprobs", 0, kLimits.top_logprobs);
+  const bool wanted = top > 0 || includes(body, "message.output_text.logprobs");
+  return wanted ? top.value_or(0) : std::optional<int64_t>();
 }
 
 Json given_or(const JsonFields& body, const char* key, Json otherwise) {
@@ -215,7 +218,7 @@ Json echo_of(const JsonFields& body, const AnswerRequest& answer) {
           {"text", given_or(body, "text", text_format)},
           {"tool_choice", given_or(body, "tool_choice", "auto")},
           {"tools", given_or(body, "tools", Json::array())},
-          {"top_logprobs", 0},
+          {"top_logprobs", answer.top_logprobs.value_or(0)},
           {"top_p", answer.sampling.top_p},
           {"presence_penalty", answer.sampling.presence_penalty},
           {"frequency_penalty", answer.sampling.frequency_penalty},
@@ -239,6 +242,7 @@ ResponsesRequest responses_request(const Json& json, const SamplingParameters& s
   answer.sampling = sampling_fields(body, sampling);
   answer.max_tokens = body.integer("max_output_tokens", 1, kMaxTokens);
   answer.format = format_of(body);
+  answer.top_logprobs = top_logprobs_of(body);
   if (const auto reasoning = body.object("reasoning")) {
     if (const auto effort = reasoning->text("effort")) {
       apply_reasoning_effort(*effort, reasoning->path("effort"), answer);
@@ -246,7 +250,7 @@ ResponsesRequest responses_request(const Json& json, const SamplingParameters& s
   }
   body.object("metadata");
   request.stream = body.boolean("stream").value_or(false);
-  request.carries_reasoning = includes_reasoning(body);
+  request.carries_reasoning = includes(body, "reasoning.encrypted_content");
   request.echo = echo_of(body, answer);
   return request;
 }

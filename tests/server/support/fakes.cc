@@ -74,10 +74,11 @@ HttpRequest post_request(const std::string& path, const std::string& body) {
           .client = "127.0.0.1"};
 }
 
-std::shared_ptr<FakeExchange> post(const Route& route, const std::string& body) {
-  const auto exchange = std::make_shared<FakeExchange>(post_request(route.path, body));
+HttpResponse respond(const Route& route, HttpRequest request) {
+  const auto exchange = std::make_shared<PatientExchange>(std::move(request));
   route.handle(exchange);
-  return exchange;
+  exchange->wait();
+  return *exchange->response;
 }
 
 }  // namespace hearth::testing

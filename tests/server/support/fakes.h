@@ -88,7 +88,7 @@ class PatientExchange : public FakeExchange {
 /// A POST of a body to a path.
 HttpRequest post_request(const std::string& path, const std::string& body);
 
-/// What becomes of a POST to a route.
-std::shared_ptr<FakeExchange> post(const Route& route, const std::string& body);
+/// What a route answers, also from another thread.
+HttpResponse respond(const Route& route, HttpRequest request);
 
 }  // namespace hearth::testing
