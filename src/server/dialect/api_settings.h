@@ -17,7 +17,8 @@ struct ApiSettings {
   std::vector<std::string> aliases;  // more names of the model, as /v1/models lists them
   std::string model_path;            // for /props, like the template
   std::string chat_template;
-  int64_t started = 0;  // seconds since 1970
+  std::string tokenizer_config;  // a JSON object, for /tokenizer_info; empty: no file has it
+  int64_t started = 0;           // seconds since 1970
   /// Chat answers carry their reasoning as `reasoning`, too, not only as `reasoning_content`.
   bool both_reasoning_fields = false;
   /// Whether the server takes new requests: false while it stops. May be empty: always.

@@ -1,4 +1,4 @@
-// POST /detokenize: the text of tokens, as llama.cpp's server tells it.
+// POST /detokenize: the text of tokens, as llama.cpp's server tells it and, as `prompt`, vLLM's.
 #include <limits>
 
 #include "server/dialect/limits.h"
@@ -33,7 +33,7 @@ Route detokenize_route(AnswerService& service, const ApiSettings& settings) {
         const auto make = [&service, exchange] {
           const Json body = parse_json(exchange->request().body);
           const std::string text = service.detokenize(tokens_of(JsonFields(body)));
-          return json_response({{"content", text}});
+          return json_response({{"content", text}, {"prompt", text}});
         };
         respond_later(*settings.background, exchange, make, openai_refusal);
       }),

@@ -27,5 +27,6 @@ Route props_route(AnswerService& service, const ApiSettings& settings);
 Route root_route(AnswerService& service, const ApiSettings& settings);
 Route slots_route(AnswerService& service, const ApiSettings& settings);
 Route tokenize_route(AnswerService& service, const ApiSettings& settings);
+Route tokenizer_info_route(AnswerService& service, const ApiSettings& settings);
 
 }  // namespace hearth
