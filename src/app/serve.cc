@@ -88,10 +88,10 @@ void add_keys(const std::string& path, std::vector<std::string>& keys) {
   }
 }
 
-/// For clients that ask; empty where it is kept with the tokenizer's configuration.
-std::string template_of(const std::filesystem::path& folder) {
-  std::ifstream file(folder / "chat_template.jinja", std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+/// For clients that ask; empty where there is no such file.
+std::string text_of(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
 }
 
 /// `model` is what the user calls it, not the folder that this leads to.
@@ -136,7 +136,9 @@ void run_serve(ServeOptions& options) {
   ApiSettings settings;
   settings.version = version();
   settings.model_path = options.generation.model.folder;
-  settings.chat_template = template_of(options.generation.model.folder);
+  const std::filesystem::path folder = options.generation.model.folder;
+  settings.chat_template = text_of(folder / "chat_template.jinja");
+  settings.tokenizer_config = text_of(folder / "tokenizer_config.json");
   settings.both_reasoning_fields = options.reasoning_field == "both";
   settings.memory_ledger = memory_json(model.text().loaded());
   settings.started = settings.now();

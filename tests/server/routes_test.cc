@@ -174,11 +174,22 @@ TEST_F(RoutesTest, TokensAndBack) {
   EXPECT_EQ(to_text(post("/tokenize", R"({"prompt": "A"})")), R"({"tokens":[65]})");
   EXPECT_EQ(to_text(post("/tokenize", R"({"content": "A\u0007", "with_pieces": true})")),
             R"({"tokens":[{"id":65,"piece":"A"},{"id":7,"piece":[226,130]}]})");
-  EXPECT_EQ(to_text(post("/detokenize", R"({"tokens": [65, 66]})")), R"({"content":"AB"})");
+  EXPECT_EQ(to_text(post("/detokenize", R"({"tokens": [65, 66]})")),
+            R"({"content":"AB","prompt":"AB"})");
   EXPECT_EQ(ask("POST", "/tokenize", "{}").status, 400);
   EXPECT_EQ(ask("POST", "/detokenize", R"({"tokens": [-1]})").status, 400);
   EXPECT_EQ(ask("POST", "/detokenize", R"({"tokens": "a"})").status, 400);
   EXPECT_EQ(ask("POST", "/detokenize", "[]").status, 400);
+}
+
+TEST_F(RoutesTest, TokenizerInfo) {
+  EXPECT_EQ(ask("GET", "/tokenizer_info").body, R"({"chat_template":"{{ messages }}"})");
+  settings_.tokenizer_config = R"({"bos_token": null, "eos_token": "<|im_end|>"})";
+  EXPECT_EQ(ask("GET", "/tokenizer_info").body,
+            R"({"bos_token":null,"eos_token":"<|im_end|>","chat_template":"{{ messages }}"})");
+  settings_.chat_template.clear();
+  settings_.tokenizer_config = R"({"chat_template": "{{ 1 }}"})";
+  EXPECT_EQ(ask("GET", "/tokenizer_info").body, R"({"chat_template":"{{ 1 }}"})");
 }
 
 TEST_F(RoutesTest, ApplyTemplate) {

@@ -19,6 +19,7 @@ struct ApiSettings {
   std::vector<std::string> aliases;  // more names of the model, as /v1/models lists them
   std::string model_path;            // for /props, like the template
   std::string chat_template;
+  std::string tokenizer_config;  // a JSON object, for /tokenizer_info; empty: no file has it
   /// What the model was counted to take, for /v1/memory.
   nlohmann::ordered_json memory_ledger = nlohmann::ordered_json::object();
   int64_t started = 0;  // seconds since 1970

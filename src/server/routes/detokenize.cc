@@ -1,4 +1,4 @@
-// POST /detokenize: the text of tokens, as llama.cpp's server tells it.
+// POST /detokenize: the text of tokens, as llama.cpp's server tells it and, as `prompt`, vLLM's.
 #include <limits>
 
 #include "server/dialect/answering_route.h"
@@ -26,7 +26,8 @@ std::vector<int32_t> tokens_of(const JsonFields& body) {
 
 HttpResponse detokenize(const Api& api, const HttpRequest& http) {
   const Json body = parse_json(http.body);
-  return json_response({{"content", api.service.detokenize(tokens_of(JsonFields(body)))}});
+  const std::string text = api.service.detokenize(tokens_of(JsonFields(body)));
+  return json_response({{"content", text}, {"prompt", text}});
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ const std::vector<Row>& rows() {
       {embeddings_route},
       {tokenize_route},
       {detokenize_route},
+      {tokenizer_info_route},
       {apply_template_route},
       {props_route},
       {slots_route},

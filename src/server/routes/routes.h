@@ -33,5 +33,6 @@ Route responses_route(const std::shared_ptr<Api>& api);
 Route root_route(const std::shared_ptr<Api>& api);
 Route slots_route(const std::shared_ptr<Api>& api);
 Route tokenize_route(const std::shared_ptr<Api>& api);
+Route tokenizer_info_route(const std::shared_ptr<Api>& api);
 
 }  // namespace hearth
