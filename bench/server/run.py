@@ -5,8 +5,8 @@
            [--rounds 3] [-- FLAGS OF HEARTH SERVE]
 
 Each measurement starts a server of its own, on a free port of this machine, and prints a line of
-JSON: medians over the rounds, with the smallest and the largest. The checkpoint's vocabulary must
-hold 100,000 tokens; prompts are random ids of it.
+JSON: medians over the rounds, with the smallest and the largest. The clients run on the same cores.
+Prompts are random ids, for which the checkpoint's vocabulary must hold 100,000 tokens.
 """
 
 import argparse
@@ -36,6 +36,12 @@ def rate(streams):
 async def together(streams):
     await asyncio.gather(*(one.run() for one in streams))
     return streams
+
+
+async def measured(measure, port, options):
+    """Once every page of the weights has been read."""
+    await Stream(port, random_prompt(1000, "warm"), 8).run()
+    return await measure(port, options)
 
 
 async def throughput(port, options):
@@ -164,7 +170,7 @@ def main():
         if measure.__name__ not in wanted:
             continue
         with server(options.hearth, options.model, flags + options.flags) as (port, _):
-            result = asyncio.run(measure(port, options))
+            result = asyncio.run(measured(measure, port, options))
         print(json.dumps({"measured": measure.__name__} | result), flush=True)
 
 

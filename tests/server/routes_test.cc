@@ -14,7 +14,9 @@
 namespace hearth {
 namespace {
 
+using testing::FakeExchange;
 using testing::FakeService;
+using testing::post_request;
 using testing::respond;
 
 class BusyService : public FakeService {
@@ -31,15 +33,13 @@ class BusyService : public FakeService {
 class RoutesTest : public ::testing::Test {
  protected:
   RoutesTest() {
-    ApiSettings settings;
-    settings.version = "1.2";
-    settings.started = 1700000000;
-    settings.aliases = {"qwen"};
-    settings.chat_template = "{{ messages }}";
-    settings.model_path = "models/ember";
-    settings.memory_ledger = {{"weight_bytes", 123}};
-    settings.ready = [this] { return ready_; };
-    api_ = std::make_shared<Api>(service_, std::move(settings));
+    settings_.version = "1.2";
+    settings_.started = 1700000000;
+    settings_.aliases = {"qwen"};
+    settings_.chat_template = "{{ messages }}";
+    settings_.model_path = "models/ember";
+    settings_.memory_ledger = {{"weight_bytes", 123}};
+    settings_.ready = [this] { return ready_; };
     service_.now.slots = {
         {.busy = true, .id = 5, .prompt_tokens = 100, .prompt_done = 60, .generated_tokens = 2},
         {}};
@@ -48,9 +48,16 @@ class RoutesTest : public ::testing::Test {
     service_.now.requests = 9;
   }
 
+  /// Of the settings at the first call, or at `settle`.
+  std::shared_ptr<Api> api() {
+    if (!api_) api_ = std::make_shared<Api>(service_, settings_);
+    return api_;
+  }
+  void settle() { api_ = nullptr; }
+
   HttpResponse ask(const std::string& method, const std::string& path, const std::string& body = "",
                    const std::string& query = "") {
-    for (const Route& route : all_routes(api_)) {
+    for (const Route& route : all_routes(api())) {
       if (route.method != method || route.path != path) continue;
       return respond(route, {.method = method,
                              .path = path,
@@ -70,6 +77,9 @@ class RoutesTest : public ::testing::Test {
 
   bool ready_ = true;
   BusyService service_;
+  ApiSettings settings_;
+
+ private:
   std::shared_ptr<Api> api_;
 };
 
@@ -95,7 +105,10 @@ TEST_F(RoutesTest, ABenchmarkIsSoManyAnswersToTheirFullLength) {
   done.usage.decode_seconds = 2;
   service_.script = {{0, AnswerAccepted{}}, {0, done}};
   const auto benchmark = [&](const char* body) {
-    return Json::parse(testing::post(benchmark_route(api_), body)->response->body);
+    const Route route = benchmark_route(api());
+    const auto exchange = std::make_shared<FakeExchange>(post_request(route.path, body));
+    route.handle(exchange);
+    return Json::parse(exchange->response->body);
   };
   const Json result = benchmark(R"({"prompt_tokens": 8, "generated_tokens": 5, "batch": 2})");
   ASSERT_EQ(result["answers"].size(), 2u);
@@ -130,7 +143,7 @@ TEST_F(RoutesTest, MemoryIsWhatWasPlannedAndWhatIsHeld) {
 
 TEST_F(RoutesTest, PathsAreUnique) {
   std::set<std::pair<std::string, std::string>> seen;
-  for (const Route& route : all_routes(api_)) {
+  for (const Route& route : all_routes(api())) {
     EXPECT_TRUE(seen.insert({route.method, route.path}).second) << route.path;
     EXPECT_TRUE(route.handle);
   }
@@ -138,7 +151,7 @@ TEST_F(RoutesTest, PathsAreUnique) {
 
 TEST_F(RoutesTest, OnlyHealthAndTheRootAreOpen) {
   std::set<std::string> open;
-  for (const Route& route : all_routes(api_)) {
+  for (const Route& route : all_routes(api())) {
     if (route.open) open.insert(route.path);
   }
   EXPECT_EQ(open, (std::set<std::string>{"/", "/health", "/livez", "/readyz", "/v1/health"}));
@@ -185,10 +198,12 @@ TEST_F(RoutesTest, TokensAndBack) {
 TEST_F(RoutesTest, TokenizerInfo) {
   EXPECT_EQ(ask("GET", "/tokenizer_info").body, R"({"chat_template":"{{ messages }}"})");
   settings_.tokenizer_config = R"({"bos_token": null, "eos_token": "<|im_end|>"})";
+  settle();
   EXPECT_EQ(ask("GET", "/tokenizer_info").body,
             R"({"bos_token":null,"eos_token":"<|im_end|>","chat_template":"{{ messages }}"})");
   settings_.chat_template.clear();
   settings_.tokenizer_config = R"({"chat_template": "{{ 1 }}"})";
+  settle();
   EXPECT_EQ(ask("GET", "/tokenizer_info").body, R"({"chat_template":"{{ 1 }}"})");
 }
 
@@ -243,8 +258,8 @@ TEST_F(RoutesTest, Root) {
 }
 
 TEST_F(RoutesTest, Metrics) {
-  api_->metrics->count("/v1/chat/completions", "ok");
-  api_->metrics->first_text(0.3);
+  api()->metrics->count("/v1/chat/completions", "ok");
+  api()->metrics->first_text(0.3);
   service_.name = "an \"odd\"\nname";
   const HttpResponse response = ask("GET", "/metrics");
   EXPECT_TRUE(response.content_type.starts_with("text/plain; version=0.0.4"));
@@ -271,8 +286,8 @@ TEST_F(RoutesTest, Metrics) {
 /// promtool is not in every Debian installation that tests; where it is, it has the last word.
 TEST_F(RoutesTest, PromtoolAcceptsTheMetrics) {
   if (std::system("command -v promtool >/dev/null 2>&1") != 0) GTEST_SKIP() << "no promtool";
-  api_->metrics->count("/v1/chat/completions", "ok");
-  api_->metrics->first_text(0.3);
+  api()->metrics->count("/v1/chat/completions", "ok");
+  api()->metrics->first_text(0.3);
   const std::string path = ::testing::TempDir() + "hearth_metrics.txt";
   std::ofstream(path) << ask("GET", "/metrics").body;
   EXPECT_EQ(std::system(("promtool check metrics < " + path).c_str()), 0);
@@ -287,7 +302,7 @@ std::string documented_name(const Route& route) {
 
 TEST_F(RoutesTest, TheDocumentDescribesEveryRouteAndNoOther) {
   std::set<std::string> routes;
-  for (const Route& route : all_routes(api_)) routes.insert(documented_name(route));
+  for (const Route& route : all_routes(api())) routes.insert(documented_name(route));
   std::set<std::string> documented;
   const Json document = get("/openapi.json");
   for (const auto& [path, methods] : document["paths"].items()) {
@@ -304,7 +319,7 @@ TEST_F(RoutesTest, TheDocumentDescribesEveryRouteAndNoOther) {
 
 TEST_F(RoutesTest, TheDocumentKnowsWhichRoutesNeedNoKey) {
   const Json document = get("/openapi.json");
-  for (const Route& route : all_routes(api_)) {
+  for (const Route& route : all_routes(api())) {
     std::string name = documented_name(route);
     std::string method = name.substr(0, name.find(' '));
     std::ranges::transform(method, method.begin(), [](char c) { return std::tolower(c); });
