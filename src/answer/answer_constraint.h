@@ -52,7 +52,7 @@ class AnswerConstraint : public Constraint {
 };
 
 /// Compiles the constraints of requests. Threads may share one; none of them is the engine's, since
-/// compiling takes milliseconds, tens of them for the tools of an agent, and the first time seconds.
+/// compiling takes milliseconds, tens of them for an agent's tools, and the first time seconds.
 class ConstraintCompiler {
  public:
   /// The tokenizer must outlive it, and it the constraints. `token_count` is that of the logits.

@@ -118,9 +118,10 @@ TEST_F(Responses, StreamReasoningTextAndCallsInOrder) {
 
 TEST_F(Responses, LogprobsWhereTheyAreAskedFor) {
   const auto with = [](AnswerEvent event, const std::string& bytes) {
-    std::get<TextDelta>(event.what).logprobs = {
-        {.chosen = {.token = 1, .logprob = -0.5, .bytes = bytes},
-         .top = {{.token = 2, .logprob = -0.25, .bytes = "a"}}}};
+    PlaceLogprobs place;
+    place.chosen = {.token = 1, .logprob = -0.5, .bytes = bytes};
+    place.top.push_back({.token = 2, .logprob = -0.25, .bytes = "a"});
+    std::get<TextDelta>(event.what).logprobs.push_back(place);
     return event;
   };
   const std::string first = R"({"token":"Hi","logprob":-0.5,"bytes":[72,105],)"
