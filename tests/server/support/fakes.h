@@ -81,8 +81,8 @@ class PatientExchange : public FakeExchange {
   void wait();
 
  private:
-  std::mutex mutex_;
-  std::condition_variable wakes_;
+  std::recursive_mutex mutex_;  // tasks post tasks
+  std::condition_variable_any wakes_;
 };
 
 /// A POST of a body to a path.
