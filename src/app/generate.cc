@@ -160,6 +160,9 @@ void run_generate(const GenerateOptions& options, const Globals& globals) {
   if (options.choices > 1) {
     throw UsageError("--choices is for one prompt; a line of --input says \"n\": NUMBER.");
   }
+  if (options.raw) {
+    throw UsageError("--raw is for one prompt; what --input names goes through the chat template.");
+  }
   run_batch(options.generation, options.batch);
 }
 

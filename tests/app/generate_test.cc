@@ -211,6 +211,7 @@ TEST(Generate, WrongUsageExitsWithCode2) {
   EXPECT_EQ(code({"--no-such-flag"}), 2);
   EXPECT_EQ(run({"generate", "-m", kModel}).exit_code, 2);
   EXPECT_EQ(run({"generate", "-m", kModel, "-p", "", "--raw"}).exit_code, 2);
+  EXPECT_EQ(run({"generate", "-m", kModel, "--input", "/nowhere/prompts", "--raw"}).exit_code, 2);
   EXPECT_EQ(run({}).exit_code, 2);
 }
 
