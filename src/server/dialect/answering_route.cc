@@ -15,8 +15,9 @@ using ExchangePtr = std::shared_ptr<Exchange>;
 using Rest = std::function<void()>;
 
 Rest refusal(const ExchangePtr& exchange, Refusal refuse, const ApiError& error) {
-  return
-      [exchange, response = refuse(error, exchange->request().id)] { exchange->respond(response); };
+  return [exchange, response = refuse(error, exchange->request().id)]() mutable {
+    exchange->respond(std::move(response));
+  };
 }
 
 /// `work`, with what it throws as an answer.
@@ -69,7 +70,9 @@ Route computing_route(const std::string& path, const std::shared_ptr<Api>& api, 
   return post_route(path, [api, compute = std::move(compute), refuse](const ExchangePtr& exchange) {
     const auto request = std::make_shared<const HttpRequest>(exchange->take_request());
     const auto work = [&shared = *api, compute, request, exchange]() -> Rest {
-      return [exchange, response = compute(shared, *request)] { exchange->respond(response); };
+      return [exchange, response = compute(shared, *request)]() mutable {
+        exchange->respond(std::move(response));
+      };
     };
     do_later(api->background, exchange, refuse, work);
   });
