@@ -1,10 +1,17 @@
 # One module of src/ is one static library `hearth_<name>`; what it may link is the include table
 # of docs/ARCHITECTURE.md, which tools/tidy checks.
 
-# hearth_module(NAME SOURCES a.cc … [LINK lib …])
+# hearth_module(NAME [BATCHED] SOURCES a.cc … [ALONE b.cc …] [LINK lib …])
+# With HEARTH_BATCHES, eight SOURCES of a BATCHED module at a time are compiled as one file: Beast,
+# CLI11 and JSON are then read, instantiated and optimised once for all that use them. What has a
+# name in its unnamed namespace that another file of the module has, too, is compiled ALONE.
 function(hearth_module name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
-  add_library(hearth_${name} STATIC ${ARG_SOURCES})
+  cmake_parse_arguments(ARG "BATCHED" "" "SOURCES;ALONE;LINK" ${ARGN})
+  add_library(hearth_${name} STATIC ${ARG_SOURCES} ${ARG_ALONE})
+  if(HEARTH_BATCHES AND ARG_BATCHED)
+    set_target_properties(hearth_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  endif()
   target_include_directories(hearth_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(hearth_${name} PUBLIC ${ARG_LINK})
 endfunction()

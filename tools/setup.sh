@@ -203,7 +203,7 @@ build() {
   fi
   if [ ! -f "build/$preset/build.ninja" ]; then
     logged "Configuring $preset" "read the first error in $log." \
-      cmake --preset "$preset"
+      cmake --preset "$preset" -D HEARTH_BATCHES=ON
   fi
   logged "Building $preset" "read the first error in $log; if memory ran out, close programs." \
     cmake --build --preset "$preset" --parallel "$jobs" --target "$@"

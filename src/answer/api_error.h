@@ -2,12 +2,15 @@
 #pragma once
 
 #include <cstdint>
-#include <stdexcept>
+#include <exception>
 #include <string>
+#include <utility>
 
 namespace hearth {
 
-class ApiError : public std::runtime_error {
+/// A copy shares nothing with the original, since it may go to another thread: copies of a
+/// std::runtime_error have one text and a count of its owners in common.
+class ApiError : public std::exception {
  public:
   enum class Kind : uint8_t {
     kInvalid,          // 400: the request is wrong
@@ -25,15 +28,17 @@ class ApiError : public std::runtime_error {
   };
 
   /// `parameter` is the field of the request at fault, e.g. "messages[2].content"; may be empty.
-  ApiError(Kind kind, const std::string& message, std::string parameter = {})
-      : std::runtime_error(message), kind_(kind), parameter_(std::move(parameter)) {}
+  ApiError(Kind kind, std::string message, std::string parameter = {})
+      : kind_(kind), message_(std::move(message)), parameter_(std::move(parameter)) {}
 
+  const char* what() const noexcept override { return message_.c_str(); }
   Kind kind() const { return kind_; }
   int status() const;
   const std::string& parameter() const { return parameter_; }
 
  private:
   Kind kind_;
+  std::string message_;
   std::string parameter_;
 };
 

@@ -211,6 +211,14 @@ TEST_F(AnswerStreamTest, ErrorsWithinTheStreamEndIt) {
   EXPECT_FALSE(exchange_->response);
 }
 
+TEST(ApiError, ACopyForAnotherThreadSharesNothing) {
+  const ApiError error(ApiError::Kind::kInvalid, "a message too long for the string itself",
+                       "tools");
+  const ApiError copy = error;
+  EXPECT_STREQ(copy.what(), error.what());
+  EXPECT_NE(static_cast<const void*>(copy.what()), static_cast<const void*>(error.what()));
+}
+
 TEST_F(AnswerStreamTest, AnExceptionOfTheWriterEndsTheRequest) {
   start(true);
   accept();
