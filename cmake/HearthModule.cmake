@@ -2,8 +2,8 @@
 # of docs/ARCHITECTURE.md, which tools/tidy checks.
 
 # hearth_module(NAME [BATCHED] SOURCES a.cc … [ALONE b.cc …] [LINK lib …])
-# With HEARTH_BATCHES, eight SOURCES of a BATCHED module at a time are compiled as one file: Beast,
-# CLI11 and JSON are then read, instantiated and optimised once for all that use them. What has a
+# With HEARTH_BATCHES, eight SOURCES of a BATCHED module at a time are compiled as one file: CLI11
+# and JSON are then read, instantiated and optimised once for all that use them. What has a
 # name in its unnamed namespace that another file of the module has, too, is compiled ALONE.
 function(hearth_module name)
   cmake_parse_arguments(ARG "BATCHED" "" "SOURCES;ALONE;LINK" ${ARGN})

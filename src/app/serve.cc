@@ -34,7 +34,7 @@ struct ServeOptions {
   std::string private_key;
   std::string alias;
   int64_t queue = 64;
-  double slowdown = 30;  // percent
+  double slowdown = 25;  // percent
   std::string reasoning_field = "reasoning_content";
   std::string log = "off";
   Globals globals;
