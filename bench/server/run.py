@@ -171,7 +171,7 @@ def main():
     parser.add_argument("--only", default=",".join(one.__name__ for one in MEASUREMENTS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=96, help="of each answer")
-    parser.add_argument("--arriving", type=int, default=4096, help="tokens of the prompt that comes")
+    parser.add_argument("--arriving", type=int, default=4096, help="tokens of the long prompt")
     parser.add_argument("--prefix", type=int, default=16384, help="tokens of the kept prompt")
     parser.add_argument("flags", nargs="*", help="for hearth serve, after --")
     options = parser.parse_args()

@@ -1,5 +1,5 @@
-// POST /v1/benchmark: how fast the model answers at the moment, beside whatever else it does. Random
-// prompts that share no start with any other, answered to their full length.
+// POST /v1/benchmark: how fast the model answers at the moment, beside whatever else it does.
+// Random prompts that share no start with any other, answered to their full length.
 #include <algorithm>
 #include <random>
 #include <string>

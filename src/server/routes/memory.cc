@@ -1,4 +1,5 @@
-// GET /v1/memory: what the model takes, as it was counted before it was loaded, and what is held now.
+// GET /v1/memory: what the model takes, as it was counted before it was loaded, and what is held
+// now.
 #include "os/memory_info.h"
 #include "server/dialect/openai_error.h"
 #include "server/routes/routes.h"
