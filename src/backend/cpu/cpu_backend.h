@@ -129,7 +129,7 @@ class CpuBackend final : public Backend {
   void expert_inner(const MoeTask& task, const ExpertRun& run, RowRange rows, const ExpertRun* next,
                     WorkerScratch& worker) noexcept;
   void expert_items(const MoeTask& task, const InnerItem& item, WorkerScratch& worker) noexcept;
-  int64_t down_panel_rows(const MoeTask& task) const noexcept;
+  RowPanels down_panels(const MoeTask& task) const noexcept;
   void expert_down(const MoeTask& task, RowRange range, WorkerScratch& worker) noexcept;
 
   KernelSet kernels_;

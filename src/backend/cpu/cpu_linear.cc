@@ -67,21 +67,25 @@ void CpuBackend::linear(std::span<const LinearTask> tasks, const float* x,
   if (tokens == 0) return;
   inputs_.clear();
   const bool streamed = tokens <= kernels_.tile_tokens;
+  const auto split = [&](const QuantizedMatrix& matrix) {
+    return streamed ? RowPanels::streamed(matrix.rows, threads())
+                    : RowPanels::cached(matrix, threads());
+  };
   int64_t panels = 0;
   for (const LinearTask& task : tasks) {
     CHECK(task.matrix->cols == tasks[0].matrix->cols);
     if (wants_int8(*task.matrix, task.precision)) inputs_.want(*task.matrix);
-    panels += RowPanels(*task.matrix, streamed, threads()).count();
+    panels += split(*task.matrix).count();
   }
   quantize_tiles(x, tasks[0].matrix->cols, tokens);
   pool_.parallel_for(panels, [&](int64_t panel, int worker) {
     for (const LinearTask& task : tasks) {
-      const RowPanels split(*task.matrix, streamed, threads());
-      if (panel < split.count()) {
-        return linear_panel(task, split.range(panel), x, tokens,
+      const RowPanels of_task = split(*task.matrix);
+      if (panel < of_task.count()) {
+        return linear_panel(task, of_task.range(panel), x, tokens,
                             workers_[static_cast<size_t>(worker)]);
       }
-      panel -= split.count();
+      panel -= of_task.count();
     }
   });
 }

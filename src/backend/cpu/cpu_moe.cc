@@ -19,12 +19,16 @@ namespace {
 constexpr int64_t kInnerPanel = kMaxActivationBlock;
 constexpr int64_t kWideInnerPanel = 4 * kInnerPanel;
 
-/// Experts a worker from which on whole experts are items: with fewer, single panels are.
-constexpr int64_t kWholeExperts = 16;
-/// Most experts of an item. Within an item it is known what is read next.
+/// Experts a worker from which on whole experts are items: with fewer, single panels are, whose
+/// weights lie in short pieces.
+constexpr int64_t kWholeExperts = 4;
+/// Most experts of an item, and the fewest items of a worker before they have more than one. Within
+/// an item it is known what is read next.
 constexpr int64_t kItemExperts = 8;
+constexpr int64_t kItemsPerWorker = 16;
 
-/// Output rows of a panel of down: at most these, at least kTailRows, and two for each worker.
+/// Output rows of a panel of down where an expert meets many tokens: at most these, at least
+/// kTailRowsMin, and two for each worker.
 constexpr int64_t kDownRowsMax = 512;
 
 float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
@@ -119,7 +123,7 @@ void CpuBackend::list_inner_items() noexcept {
   inner_items_.clear();
   const int64_t runs = static_cast<int64_t>(run_count_);
   const int64_t experts_per_worker = runs / threads();
-  const int64_t group = std::clamp<int64_t>(experts_per_worker / kWholeExperts, 1, kItemExperts);
+  const int64_t group = std::clamp<int64_t>(experts_per_worker / kItemsPerWorker, 1, kItemExperts);
   // The shared expert, which meets all tokens, comes first: no worker is left with it at the end.
   split_expert(runs_[run_count_ - 1]);
   for (int64_t r = 0; r + 1 < runs;) {
@@ -284,9 +288,10 @@ void CpuBackend::expert_down(const MoeTask& task, RowRange range, WorkerScratch&
   }
 }
 
-int64_t CpuBackend::down_panel_rows(const MoeTask& task) const noexcept {
-  const int64_t rows = task.hidden / (2 * threads()) / kTailRows * kTailRows;
-  return std::clamp(rows, kTailRows, kDownRowsMax);
+RowPanels CpuBackend::down_panels(const MoeTask& task) const noexcept {
+  if (task.tokens <= kernels_.tile_tokens) return RowPanels::streamed(task.hidden, threads());
+  const int64_t rows = task.hidden / (2 * threads()) / kTailRowsMin * kTailRowsMin;
+  return RowPanels::even(task.hidden, std::clamp(rows, kTailRowsMin, kDownRowsMax));
 }
 
 void CpuBackend::moe(const MoeTask& task) noexcept {
@@ -299,12 +304,9 @@ void CpuBackend::moe(const MoeTask& task) noexcept {
     expert_items(task, inner_items_[static_cast<size_t>(item)],
                  workers_[static_cast<size_t>(worker)]);
   });
-  const int64_t down_rows = down_panel_rows(task);
-  const int64_t down_panels = (task.hidden + down_rows - 1) / down_rows;
-  pool_.parallel_for(down_panels, [&](int64_t panel, int worker) {
-    const int64_t n = panel * down_rows;
-    expert_down(task, {n, std::min(n + down_rows, task.hidden)},
-                workers_[static_cast<size_t>(worker)]);
+  const RowPanels panels = down_panels(task);
+  pool_.parallel_for(panels.count(), [&](int64_t panel, int worker) {
+    expert_down(task, panels.range(panel), workers_[static_cast<size_t>(worker)]);
   });
 }
 

@@ -11,8 +11,11 @@ namespace hearth {
 
 /// Most output rows of a panel.
 inline constexpr int64_t kPanelRowsMax = 1024;
-/// Output rows of the panels at the end of a streamed matrix, where workers wait for the last one.
-inline constexpr int64_t kTailRows = 128;
+/// Output rows of the panels at the end of a streamed matrix, where workers wait for the last one;
+/// fewer where there would not be two for each worker. Not fewer than that: processors read ahead
+/// beyond the end of a piece of a weight row, in vain.
+inline constexpr int64_t kTailRows = 256;
+inline constexpr int64_t kTailRowsMin = 128;
 /// Output rows of a panel that meets several tiles of tokens: as many as leave each worker a few
 /// panels, for the inputs are read anew for every one, and no more than stay in a cache.
 inline constexpr int64_t kCachedRowsMin = 64;
@@ -25,37 +28,48 @@ struct RowRange {
   int64_t end = 0;
 };
 
-/// Rows [0, rows) in panels. Tokens that fit one tile make the product as fast as memory: long
-/// pieces of every weight row, then, for the last of the work, short ones. More tokens make it as
-/// fast as arithmetic: panels that stay in the cache from tile to tile.
+/// Rows [0, rows) in panels.
 class RowPanels {
  public:
-  RowPanels(const QuantizedMatrix& matrix, bool streamed, int workers)
-      : rows_(matrix.rows),
-        large_(streamed ? std::max<int64_t>(0, matrix.rows / kPanelRowsMax - workers) : 0),
-        small_rows_(streamed ? kTailRows : cached_rows(matrix, workers)) {}
+  /// For tokens that fit one tile, whose product is as fast as memory: long pieces of every weight
+  /// row, then, for the last of the work, short ones.
+  static RowPanels streamed(int64_t rows, int workers) {
+    RowPanels panels{rows, rows < 2 * workers * kTailRows ? kTailRowsMin : kTailRows};
+    const int64_t before_tail = std::max<int64_t>(0, rows - workers * panels.small_rows_);
+    const int64_t fair = before_tail / workers / panels.small_rows_ * panels.small_rows_;
+    panels.large_rows_ = std::min(fair, kPanelRowsMax);
+    if (fair > 0) panels.large_ = before_tail / panels.large_rows_;
+    return panels;
+  }
+
+  /// For more tokens, whose product is as fast as arithmetic: what stays in the cache from tile to
+  /// tile.
+  static RowPanels cached(const QuantizedMatrix& matrix, int workers) {
+    const int64_t fair = matrix.rows / (kCachedPanelsPerWorker * workers);
+    const int64_t fitting = kCachedBytes / (matrix.cols * weight_bits(matrix.layout) / 8);
+    const int64_t rows = std::min({fair, fitting, kCachedRowsMax});
+    return {matrix.rows, std::max(rows / kCachedRowsMin * kCachedRowsMin, kCachedRowsMin)};
+  }
+
+  static RowPanels even(int64_t rows, int64_t panel_rows) { return {rows, panel_rows}; }
 
   int64_t count() const {
-    return large_ + (rows_ - large_ * kPanelRowsMax + small_rows_ - 1) / small_rows_;
+    return large_ + (rows_ - large_ * large_rows_ + small_rows_ - 1) / small_rows_;
   }
 
   RowRange range(int64_t index) const {
-    if (index < large_) return {index * kPanelRowsMax, (index + 1) * kPanelRowsMax};
-    const int64_t begin = large_ * kPanelRowsMax + (index - large_) * small_rows_;
+    if (index < large_) return {index * large_rows_, (index + 1) * large_rows_};
+    const int64_t begin = large_ * large_rows_ + (index - large_) * small_rows_;
     return {begin, std::min(begin + small_rows_, rows_)};
   }
 
  private:
-  static int64_t cached_rows(const QuantizedMatrix& matrix, int workers) {
-    const int64_t fair = matrix.rows / (kCachedPanelsPerWorker * workers);
-    const int64_t fitting = kCachedBytes / (matrix.cols * weight_bits(matrix.layout) / 8);
-    const int64_t rows = std::min({fair, fitting, kCachedRowsMax});
-    return std::max(rows / kCachedRowsMin * kCachedRowsMin, kCachedRowsMin);
-  }
+  RowPanels(int64_t rows, int64_t small_rows) : rows_(rows), small_rows_(small_rows) {}
 
   int64_t rows_;
-  int64_t large_;
   int64_t small_rows_;
+  int64_t large_rows_ = 0;
+  int64_t large_ = 0;
 };
 
 /// Whether the product of the matrix takes int8 activations.
