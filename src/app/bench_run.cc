@@ -186,9 +186,8 @@ BenchResult BenchRunner::run(const BenchTest& test) const {
   reset_peak_memory();
   BenchSequences sequences(*loaded_->model, test, settings_.chunk_tokens);
   ProfilingBackend& profile = *loaded_->profile;
-  const int64_t experts = loaded_->model->config().expert_count;
   // The warm-up is the same work, so it can tell which experts the work reads.
-  if (test.generated > 0) profile.start_counting(test.batch, experts);
+  if (test.generated > 0) profile.start_counting(loaded_->model->config().expert_count);
   sample(test, sequences);
   account(test, profile.stop_counting(), result);
   profile.reset();

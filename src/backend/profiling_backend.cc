@@ -1,8 +1,5 @@
 #include "backend/profiling_backend.h"
 
-#include <algorithm>
-#include <numeric>
-
 #include "base/check.h"
 #include "base/clock.h"
 
@@ -15,12 +12,10 @@ void ProfilingBackend::timed(OperationKind kind, const Operation& operation) noe
   seconds_[static_cast<size_t>(kind)] += clock.seconds();
 }
 
-void ProfilingBackend::start_counting(int64_t tokens, int64_t experts) {
+void ProfilingBackend::start_counting(int64_t experts) {
   counting_ = true;
   expert_bytes_ = 0;
-  router_logits_.resize(static_cast<size_t>(tokens * experts));
-  order_.resize(static_cast<size_t>(experts));
-  chosen_.resize(static_cast<size_t>(experts));
+  uses_.resize(static_cast<size_t>(experts));
 }
 
 uint64_t ProfilingBackend::stop_counting() {
@@ -28,28 +23,13 @@ uint64_t ProfilingBackend::stop_counting() {
   return expert_bytes_;
 }
 
-void ProfilingBackend::count_experts(const MoeTask& task) noexcept {
-  const int64_t experts = static_cast<int64_t>(task.experts.size());
-  CHECK(static_cast<size_t>(task.tokens * experts) <= router_logits_.size());
-  const LinearTask router{.matrix = task.router,
-                          .output = router_logits_.data(),
-                          .output_stride = experts,
-                          .precision = Precision::kFloat};
-  backend_->linear({&router, 1}, task.input, task.tokens);
-  std::fill(chosen_.begin(), chosen_.end(), char{0});
-  for (int64_t t = 0; t < task.tokens; ++t) {
-    const float* logits = router_logits_.data() + t * experts;
-    std::iota(order_.begin(), order_.end(), 0);
-    const auto end = order_.begin() + task.experts_per_token;
-    std::partial_sort(order_.begin(), end, order_.end(), [logits](int32_t a, int32_t b) {
-      return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
-    });
-    for (auto expert = order_.begin(); expert != end; ++expert) {
-      chosen_[static_cast<size_t>(*expert)] = 1;
-    }
-  }
+void ProfilingBackend::counted_moe(const MoeTask& task) noexcept {
+  CHECK(task.uses && task.experts.size() <= uses_.size());
+  const auto uses = [&](size_t e) { return task.uses->count(task.layer, static_cast<int64_t>(e)); };
+  for (size_t e = 0; e < task.experts.size(); ++e) uses_[e] = uses(e);
+  backend_->moe(task);
   for (size_t e = 0; e < task.experts.size(); ++e) {
-    if (!chosen_[e]) continue;
+    if (uses(e) == uses_[e]) continue;
     const ExpertWeights& expert = task.experts[e];
     for (const QuantizedMatrix* m : {&expert.gate, &expert.up, &expert.down}) {
       expert_bytes_ += matrix_bytes(*m);
@@ -90,7 +70,7 @@ void ProfilingBackend::gated_attention(const GatedAttentionTask& task) noexcept 
 }
 
 void ProfilingBackend::moe(const MoeTask& task) noexcept {
-  if (counting_) count_experts(task);
+  if (counting_) return counted_moe(task);
   timed(OperationKind::kMoe, [&] { backend_->moe(task); });
 }
 

@@ -34,9 +34,9 @@ class ProfilingBackend final : public Backend {
   const std::array<double, kOperationKinds>& seconds() const { return seconds_; }
   void reset() { seconds_ = {}; }
 
-  /// From now on, routes every MoE operation a second time and adds up the bytes of the different
-  /// experts that it chooses; for passes of up to `tokens` tokens. Such passes are slower.
-  void start_counting(int64_t tokens, int64_t experts);
+  /// From now on, adds up the bytes of the different experts that each MoE operation chooses, out
+  /// of so many. Their time is not noted meanwhile.
+  void start_counting(int64_t experts);
   /// Ends that, and returns the bytes since the start.
   uint64_t stop_counting();
 
@@ -58,7 +58,7 @@ class ProfilingBackend final : public Backend {
  private:
   template <typename Operation>
   void timed(OperationKind kind, const Operation& operation) noexcept;
-  void count_experts(const MoeTask& task) noexcept;
+  void counted_moe(const MoeTask& task) noexcept;
 
   Backend* backend_;
   const void* head_ = nullptr;
@@ -66,9 +66,7 @@ class ProfilingBackend final : public Backend {
 
   bool counting_ = false;
   uint64_t expert_bytes_ = 0;
-  std::vector<float> router_logits_;  // [tokens, experts]
-  std::vector<int32_t> order_;        // [experts], the chosen ones first
-  std::vector<char> chosen_;          // [experts], by any token of the pass
+  std::vector<uint64_t> uses_;  // [experts], before an operation
 };
 
 }  // namespace hearth

@@ -1,10 +1,12 @@
 // POST /v1/messages and /v1/messages/count_tokens: the Messages API of Anthropic, for Claude Code
 // and Anthropic's libraries. Any anthropic-version and anthropic-beta will do.
+#include <functional>
 #include <memory>
 #include <utility>
 
 #include "server/dialect/answering_route.h"
 #include "server/dialect/anthropic_error.h"
+#include "server/dialect/object_writer.h"
 #include "server/routes/messages_answer.h"
 #include "server/routes/messages_request.h"
 #include "server/routes/routes.h"
@@ -12,35 +14,19 @@
 namespace hearth {
 namespace {
 
-class MessagesWriter : public AnswerWriter {
+class MessagesWriter : public ObjectWriter<MessagesAnswer> {
  public:
-  MessagesWriter(MessagesHead head, bool stream, std::string request_id,
-                 std::function<int64_t()> now)
-      : answer_(std::move(head)),
-        stream_(stream),
-        request_id_(std::move(request_id)),
-        now_(std::move(now)) {}
-
-  std::string take(size_t, const AnswerEvent& event) override {
-    std::string frames = answer_.take(event, static_cast<double>(now_()));
-    return stream_ ? frames : "";
-  }
-
-  std::string finish() override { return stream_ ? "" : to_text(answer_.object()); }
+  MessagesWriter(MessagesHead head, bool stream, std::function<int64_t()> now,
+                 std::string request_id)
+      : ObjectWriter(MessagesAnswer(std::move(head)), stream, std::move(now)),
+        request_id_(std::move(request_id)) {}
 
   HttpResponse refuse(const ApiError& error) override {
     return anthropic_refusal(error, request_id_);
   }
 
-  std::string fail(const ApiError& error) override {
-    return answer_.take({.what = AnswerFailed{error}}, static_cast<double>(now_()));
-  }
-
  private:
-  MessagesAnswer answer_;
-  bool stream_;
   std::string request_id_;
-  std::function<int64_t()> now_;
 };
 
 AnswerPlan plan_of(const Api& api, const HttpRequest& http) {
@@ -52,7 +38,7 @@ AnswerPlan plan_of(const Api& api, const HttpRequest& http) {
   AnswerPlan plan;
   plan.stream = request.stream;
   plan.writer =
-      std::make_unique<MessagesWriter>(std::move(head), request.stream, http.id, api.settings.now);
+      std::make_unique<MessagesWriter>(std::move(head), request.stream, api.settings.now, http.id);
   plan.requests.push_back(std::move(request.answer));
   return plan;
 }

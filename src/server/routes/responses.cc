@@ -1,8 +1,10 @@
 // POST /v1/responses: the Responses API of OpenAI. Codex speaks nothing else.
+#include <functional>
 #include <memory>
 #include <utility>
 
 #include "server/dialect/answering_route.h"
+#include "server/dialect/object_writer.h"
 #include "server/dialect/openai_error.h"
 #include "server/routes/responses_answer.h"
 #include "server/routes/responses_request.h"
@@ -11,33 +13,17 @@
 namespace hearth {
 namespace {
 
-class ResponsesWriter : public AnswerWriter {
+class ResponsesWriter : public ObjectWriter<ResponsesAnswer> {
  public:
   ResponsesWriter(ResponsesHead head, bool stream, std::function<int64_t()> now)
-      : answer_(std::move(head)), stream_(stream), now_(std::move(now)) {}
-
-  std::string take(size_t, const AnswerEvent& event) override {
-    std::string frames = answer_.take(event, static_cast<double>(now_()));
-    return stream_ ? frames : "";
-  }
-
-  std::string finish() override { return stream_ ? "" : to_text(answer_.object()); }
+      : ObjectWriter(ResponsesAnswer(std::move(head)), stream, std::move(now)) {}
 
   /// Codex makes its conversation shorter when a stream says that it is too long, but not when the
   /// status does. So says OpenAI's server, too.
   HttpResponse refuse(const ApiError& error) override {
-    if (!stream_ || error.kind() != ApiError::Kind::kContextLength) return openai_refusal(error);
+    if (!streams() || error.kind() != ApiError::Kind::kContextLength) return openai_refusal(error);
     return {.status = 200, .content_type = "text/event-stream", .body = fail(error)};
   }
-
-  std::string fail(const ApiError& error) override {
-    return answer_.take({.what = AnswerFailed{error}}, static_cast<double>(now_()));
-  }
-
- private:
-  ResponsesAnswer answer_;
-  bool stream_;
-  std::function<int64_t()> now_;
 };
 
 AnswerPlan plan_of(const Api& api, const HttpRequest& http) {
