@@ -142,8 +142,8 @@ struct FloatProducts {
     }
   }
 
-  /// Rows [n, n + R). Meanwhile the same inputs of the rows `ahead` further on are asked for: a row
-  /// ends where some processors' prefetchers have only begun to follow it.
+  /// Rows [n, n + R). Meanwhile as many rows `ahead` further on are asked for, front to back, as
+  /// memory and its prefetchers like best.
   template <typename Element, Float kLoad(const Element*, int64_t), int M, int R>
   static void plain_rows(const QuantizedMatrix& matrix, int64_t n, int64_t ahead,
                          const float* const* x, float* y, int64_t stride) {
@@ -157,7 +157,7 @@ struct FloatProducts {
     int64_t k = 0;
     for (; Vectors::kAsksForRows && k + kLine <= matrix.cols; k += kLine) {
 #pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) __builtin_prefetch(later + r * matrix.cols + k, 0, 3);
+      for (int r = 0; r < R; ++r) __builtin_prefetch(later + R * k + r * kLine);
 #pragma GCC unroll 4
       for (int64_t i = 0; i < kLine; i += kLanes) {
         add_inputs<Element, kLoad>(rows, matrix.cols, k + i, kLanes, x, sums);

@@ -3,3 +3,5 @@
 #pragma once
 
 #define HEARTH_INLINE inline __attribute__((always_inline))
+/// For a lambda, which takes no `inline`.
+#define HEARTH_ALWAYS_INLINE __attribute__((always_inline))

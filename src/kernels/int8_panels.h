@@ -17,32 +17,30 @@
 //   kLanes, Float, Ints                  lanes of 32 bits
 //   kPanelVectors, kTileTokens           rows of a panel, in vectors; most tokens of a tile
 //   tile_vectors(M)                      V for M tokens
-//   kStreams, stream<bits>               whether one token has a way of its own, and that
 //   start_factor<bits>(matrix, group, n, left)   −z of `left` rows from n on
 //   multiply(ints, int)                  by lane
 //   add_block<bits, whole>(work, v, left, prefetcher, sums)   adds the products of a block for V
 //                                        vectors from v on; `left` rows are left
 //   load_scales(p, type, left)
-//   add_scaled(totals, scales, scale, sums)      totals += scales · scale · sums
+//   add_scaled(totals, left, scales, scale, sums)   totals += scales · scale · sums
 //   store(y, totals, left)               kLanes totals or fewer, to y
 //
 // Internal linkage throughout: every set compiles it with its own flags.
 #pragma once
 
 #include "kernels/inline.h"
+#include "kernels/int8_stream.h"
 #include "kernels/kernel_set.h"
 #include "kernels/panel_prefetcher.h"
 
 namespace hearth {
 namespace {
 
-/// Rows of one call, and where it is among the panels of the product.
+/// Rows of one call.
 struct Panel {
   const QuantizedMatrix* matrix;
   int64_t first_row;
   int64_t rows;
-  bool is_first;
-  bool is_last;
 };
 
 /// One block of inputs of a panel.
@@ -93,7 +91,7 @@ struct Int8Panels {
       float* totals = work.totals + (v + i) * M * kLanes;
 #pragma GCC unroll 8
       for (int t = 0; t < M; ++t, totals += kLanes) {
-        Vectors::add_scaled(totals, scales, work.scales[t], sums[i][t]);
+        Vectors::add_scaled(totals, kLanes, scales, work.scales[t], sums[i][t]);
       }
     }
   }
@@ -151,9 +149,7 @@ struct Int8Panels {
   template <int kBits, int M = Vectors::kTileTokens>
   static void tile_tokens(const Panel& panel, const ActivationTile& input, int token, int count,
                           float* y, int64_t y_stride) {
-    if constexpr (M == 1 && Vectors::kStreams) {
-      Vectors::template stream<kBits>(panel, input, token, y);
-    } else if (count == M) {
+    if (count == M) {
       tile_product<kBits, M>(panel, input, token, y, y_stride);
     } else if constexpr (M > 1) {
       tile_tokens<kBits, M - 1>(panel, input, token, count, y, y_stride);
@@ -164,11 +160,15 @@ struct Int8Panels {
   template <int kBits>
   static void product(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                       const ActivationTile& input, const ProductOutput& output) {
+    using Stream = Int8Stream<Vectors>;
+    if (Stream::takes(matrix, row_begin, row_end, input.tokens)) {
+      return Stream::template whole<kBits>(matrix, input, output.values);
+    }
     constexpr int64_t kPanelRows = Vectors::kPanelVectors * kLanes;
     const int tiles = (input.tokens + Vectors::kTileTokens - 1) / Vectors::kTileTokens;
     for (int64_t n = row_begin; n < row_end; n += kPanelRows) {
       const int64_t rows = row_end - n < kPanelRows ? row_end - n : kPanelRows;
-      const Panel panel{&matrix, n, rows, n == row_begin, n + rows >= row_end};
+      const Panel panel{&matrix, n, rows};
       for (int i = 0; i < tiles; ++i) {  // of even size
         const int token = input.tokens * i / tiles;
         const int count = input.tokens * (i + 1) / tiles - token;

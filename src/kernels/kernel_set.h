@@ -55,6 +55,15 @@ struct ProductOutput {
 
 using MatmulInt8 = void (*)(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                             const ActivationTile& input, const ProductOutput& output);
+/// One token's int8 product in two steps, so that workers can share a matrix by its inputs and read
+/// their part of it front to back. First, for blocks b of inputs in [block_begin, block_end):
+///   sums[b − block_begin][n] = Σ code[n,k]·a[k] over the block, for all rows n,
+/// less what the set subtracts from codes. Then, of the sums of all blocks, y[n − row_begin] for
+/// rows [row_begin, row_end): the same bits as the set's product.
+using BlockSums = void (*)(const QuantizedMatrix& matrix, int64_t block_begin, int64_t block_end,
+                           const ActivationTile& input, int32_t* sums);
+using ScaleSums = void (*)(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
+                           const ActivationTile& input, const int32_t* sums, float* y);
 using MatmulFloat = void (*)(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                              const FloatTile& input, const ProductOutput& output);
 
@@ -163,6 +172,10 @@ struct KernelSet {
 
   MatmulInt8 matmul_w4_int8;
   MatmulInt8 matmul_w8_int8;
+  BlockSums block_sums_w4;
+  BlockSums block_sums_w8;
+  ScaleSums scale_sums_w4;
+  ScaleSums scale_sums_w8;
   MatmulFloat matmul_w4_float;
   MatmulFloat matmul_w8_float;
   MatmulFloat matmul_bf16;
@@ -225,6 +238,15 @@ inline MatmulFloat float_product(const KernelSet& set, QuantLayout layout) {
 /// The product for a packed layout with int8 activations.
 inline MatmulInt8 int8_product(const KernelSet& set, QuantLayout layout) {
   return layout == QuantLayout::kW4KPacked ? set.matmul_w4_int8 : set.matmul_w8_int8;
+}
+
+/// Its two steps.
+inline BlockSums block_sums(const KernelSet& set, QuantLayout layout) {
+  return layout == QuantLayout::kW4KPacked ? set.block_sums_w4 : set.block_sums_w8;
+}
+
+inline ScaleSums scale_sums(const KernelSet& set, QuantLayout layout) {
+  return layout == QuantLayout::kW4KPacked ? set.scale_sums_w4 : set.scale_sums_w8;
 }
 
 }  // namespace hearth

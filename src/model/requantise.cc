@@ -16,6 +16,10 @@
 namespace hearth {
 namespace {
 
+/// Copies of many rows lie in slices that one worker reads front to back; copies of fewer would
+/// have too few slices for all workers.
+constexpr int64_t kSliceRows = 512;
+constexpr int64_t kSlicesMin = 16;
 constexpr int64_t kTaskRows = 64;  // one task's rows: whole cache lines of a K-packed row of words
 constexpr int kLanes = 16;
 constexpr int64_t kMinGroup = 32;
@@ -126,13 +130,16 @@ void encode_4_bits(const float* values, float largest, GroupCode& best) {
 /// The rows [first_row, first_row + rows) of a matrix on their way to fewer bits.
 class RowTask {
  public:
+  /// `words` and `scales` are those of the first row of `to`.
   RowTask(const QuantizedMatrix& from, const QuantizedMatrix& to, uint32_t* words, uint16_t* scales,
-          int64_t task)
+          int64_t first_row)
       : from_(from),
-        to_(to),
-        words_(words),
-        scales_(scales),
-        first_row_(task * kTaskRows),
+        to_(slice_at(to, first_row)),
+        words_(words + (static_cast<const uint32_t*>(to_.weights) -
+                        static_cast<const uint32_t*>(to.weights))),
+        scales_(scales + (to_.scales - to.scales)),
+        first_row_(first_row),
+        slice_row_(to.slice_rows == 0 ? first_row : first_row % to.slice_rows),
         rows_(std::min(kTaskRows, from.rows - first_row_)) {}
 
   double error() const { return error_; }
@@ -214,7 +221,7 @@ class RowTask {
     const int zero = four ? 8 : 128;
     if (largest < kTinyScale) {
       std::memset(codes_[row], zero, sizeof codes_[row]);
-      scales_[group * to_.rows + first_row_ + row] = 0;
+      scales_[group * to_.rows + slice_row_ + row] = 0;
       return true;
     }
     if (four) encode_4_bits(values, largest, code_);
@@ -222,7 +229,7 @@ class RowTask {
     for (int64_t k = 0; k < kRequantisedGroup; ++k) {
       codes_[row][k] = static_cast<uint8_t>(static_cast<int>(code_.codes[k]) + zero);
     }
-    scales_[group * to_.rows + first_row_ + row] = float_to_bf16(code_.scale);
+    scales_[group * to_.rows + slice_row_ + row] = float_to_bf16(code_.scale);
     error_ += code_.error;
     size_ += dot(values, values);
     return true;
@@ -232,7 +239,7 @@ class RowTask {
     const bool four = to_.layout == QuantLayout::kW4KPacked;
     const int64_t per_word = four ? 8 : 4;
     for (int64_t k = 0; k < to_.group_size; k += per_word) {
-      uint32_t* words = words_ + (first_col + k) / per_word * to_.rows + first_row_;
+      uint32_t* words = words_ + (first_col + k) / per_word * to_.rows + slice_row_;
       for (int64_t row = 0; row < rows_; ++row) {
         uint64_t bytes = 0;
         std::memcpy(&bytes, &codes_[row][k], static_cast<size_t>(per_word));
@@ -248,10 +255,11 @@ class RowTask {
   }
 
   const QuantizedMatrix& from_;
-  const QuantizedMatrix& to_;
-  uint32_t* words_;
-  uint16_t* scales_;
+  QuantizedMatrix to_;  // the slice that the rows are in
+  uint32_t* words_;     // its
+  uint16_t* scales_;    // likewise
   int64_t first_row_;
+  int64_t slice_row_;  // the first row in the slice
   int64_t rows_;
   GroupTile tile_;
   GroupCode code_;
@@ -341,7 +349,8 @@ void RequantisedCopies::replace(QuantizedMatrix& matrix, int bits, Backend& back
       .cols = matrix.cols,
       .group_size = group_of(matrix.cols),
       .weights = words,
-      .scales = scales};
+      .scales = scales,
+      .slice_rows = matrix.rows >= kSlicesMin * kSliceRows ? kSliceRows : 0};
   const size_t tasks = static_cast<size_t>((matrix.rows + kTaskRows - 1) / kTaskRows);
   MatrixTask shared{.from = matrix,
                     .to = packed,
@@ -353,7 +362,7 @@ void RequantisedCopies::replace(QuantizedMatrix& matrix, int bits, Backend& back
       static_cast<int64_t>(tasks),
       [](void* context, int64_t index) {
         MatrixTask& all = *static_cast<MatrixTask*>(context);
-        RowTask task(all.from, all.to, all.words, all.scales, index);
+        RowTask task(all.from, all.to, all.words, all.scales, index * kTaskRows);
         if (!task.run()) all.finite.store(false, std::memory_order_relaxed);
         all.errors[static_cast<size_t>(index)] = task.error();
         all.sizes[static_cast<size_t>(index)] = task.size();

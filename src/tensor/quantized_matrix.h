@@ -38,7 +38,23 @@ struct QuantizedMatrix {
   const uint16_t* scales = nullptr;  // [cols/group_size][rows], of scale_type
   const uint32_t* zeros = nullptr;   // packed along rows: [cols/group_size][rows/pf];
                                      // null: symmetric, zero = 2^(bits−1)
+  /// Packed layouts: rows of a slice, the last one may have fewer. Slices lie one behind the other,
+  /// each with weights and with scales like a matrix of its own, and have no zeros. 0: one slice.
+  int64_t slice_rows = 0;
 };
+
+/// The slice that has the row; its own row 0 is the matrix's row − row % slice_rows.
+inline QuantizedMatrix slice_at(const QuantizedMatrix& matrix, int64_t row) {
+  if (matrix.slice_rows == 0) return matrix;
+  const int64_t first = row - row % matrix.slice_rows;
+  const int64_t words = matrix.cols / (matrix.layout == QuantLayout::kW4KPacked ? 8 : 4);
+  QuantizedMatrix slice = matrix;
+  slice.slice_rows = 0;
+  slice.rows = matrix.rows - first < matrix.slice_rows ? matrix.rows - first : matrix.slice_rows;
+  slice.weights = static_cast<const uint32_t*>(matrix.weights) + first * words;
+  slice.scales = matrix.scales + first * (matrix.cols / matrix.group_size);
+  return slice;
+}
 
 inline bool is_packed(QuantLayout layout) {
   return layout == QuantLayout::kW4KPacked || layout == QuantLayout::kW8KPacked;

@@ -97,7 +97,11 @@ void CpuBackend::reserve(const BackendLimits& limits) {
   const int64_t slots = tokens * (limits.experts_per_token + 1);
   inputs_.reserve(tokens, limits.columns);
   inner_.reserve(slots, limits.expert_width);
+  block_sums_ = MemoryBlock(kBlockSumsMax * sizeof(int32_t));
   inner_values_ = MemoryBlock(sized(slots * limits.expert_width) * sizeof(float));
+  slot_outputs_ = MemoryBlock(sized(std::min<int64_t>(tokens, kernels_.tile_tokens) *
+                                    (limits.experts_per_token + 1) * limits.hidden) *
+                              sizeof(float));
   queries_ = MemoryBlock(sized(tokens * limits.attention.queries()) * sizeof(float));
   router_logits_.resize(sized(tokens * limits.experts));
   shared_logits_.resize(sized(tokens));

@@ -21,6 +21,11 @@ namespace hearth {
 /// Tiles of an expert's tokens whose inputs a worker gathers at once.
 inline constexpr int64_t kGatherTiles = 4;
 
+/// Most sums of blocks that the tasks of a call may have, to be shared by inputs: what caches hold.
+inline constexpr int64_t kBlockSumsMax = int64_t{1} << 18;
+
+struct Share;
+
 /// The inputs of one tile of tokens, in the form that the product needs.
 struct TileInput {
   const float* const* rows = nullptr;
@@ -100,6 +105,8 @@ class CpuBackend final : public Backend {
   void linear_panel(const LinearTask& task, RowRange range, const float* x, int64_t tokens,
                     WorkerScratch& worker) noexcept;
 
+  void scale_linear(std::span<const Share> shares) noexcept;
+
   void delta_key_head(const GatedDeltaTask& task, const DeltaSegment& segment, int64_t key_head,
                       int worker) noexcept;
 
@@ -126,9 +133,15 @@ class CpuBackend final : public Backend {
   void expert_panel(const MoeTask& task, const ExpertWeights& weights, RowRange range,
                     const SlotRange& slots, const TileInput& gate_input, const TileInput& up_input,
                     float* scratch) noexcept;
-  void expert_inner(const MoeTask& task, const ExpertRun& run, RowRange rows, const ExpertRun* next,
-                    WorkerScratch& worker) noexcept;
+  void expert_inner(const MoeTask& task, const ExpertRun& run, RowRange rows,
+                    const QuantizedMatrix* next, WorkerScratch& worker) noexcept;
   void expert_items(const MoeTask& task, const InnerItem& item, WorkerScratch& worker) noexcept;
+  TileInput down_input(const MoeTask& task, const QuantizedMatrix& down, const SlotRange& slots,
+                       GatheredTile& scratch) noexcept;
+  void whole_expert(const MoeTask& task, const ExpertRun& run, WorkerScratch& worker) noexcept;
+  void add_slots(const MoeTask& task, RowRange range) noexcept;
+  void whole_experts(const MoeTask& task) noexcept;
+  void expert_panels(const MoeTask& task) noexcept;
   RowPanels down_panels(const MoeTask& task) const noexcept;
   void expert_down(const MoeTask& task, RowRange range, WorkerScratch& worker) noexcept;
 
@@ -136,9 +149,11 @@ class CpuBackend final : public Backend {
   WorkerPool pool_;
   BackendLimits limits_;
 
+  MemoryBlock block_sums_;    // [kBlockSumsMax] of linear()
   QuantizedInputs inputs_;    // of linear() and moe()
   QuantizedTokens inner_;     // inputs of the experts' down projections, one per slot
   MemoryBlock inner_values_;  // the same in float, [slots, expert_width]: the float path only
+  MemoryBlock slot_outputs_;  // [slots of a tile of tokens, hidden]: what experts add to tokens
 
   // What vector kernels stream over begins at a cache line.
   MemoryBlock queries_;  // [kv_heads, tokens, group, head_dim], of float or bf16

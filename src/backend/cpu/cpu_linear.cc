@@ -1,19 +1,101 @@
 // Linear layers on the CPU: quantise the inputs once in every form that the weights of the call
-// want, then hand out panels of output rows; a panel meets all tokens while it is in cache.
+// want, then hand out panels of output rows; a panel meets all tokens while it is in cache. One
+// token's packed matrices are handed out by inputs instead: workers then read whole rows of words,
+// front to back (kernels/int8_stream.h says why), and a second loop sums what they found.
 #include <algorithm>
+#include <array>
 
 #include "backend/cpu/cpu_backend.h"
 #include "base/check.h"
 
 namespace hearth {
+namespace {
+
+/// Weights of an item that is some of a matrix's inputs, at least: long against where it begins.
+constexpr int64_t kItemBytes = int64_t{1} << 18;
+/// Output rows whose sums a worker scales at once.
+constexpr int64_t kScaledRows = 512;
+constexpr size_t kMaxTasks = 8;
+
+int64_t block_count(const QuantizedMatrix& matrix) {
+  return matrix.cols / activation_block(matrix);
+}
+
+}  // namespace
+
+/// How one task of a call is handed out.
+struct Share {
+  const LinearTask* task = nullptr;
+  int64_t items = 0;
+  int64_t item_blocks = 0;  // blocks of inputs; 0: the items are panels of rows
+  int32_t* sums = nullptr;  // [blocks][rows], where items are blocks
+};
+
+/// How all tasks of a call are: their items one behind the other.
+class LinearPlan {
+ public:
+  LinearPlan(std::span<const LinearTask> tasks, int64_t tokens, bool streamed, int workers,
+             int32_t* sums)
+      : streamed_(streamed), workers_(workers) {
+    CHECK(tasks.size() <= kMaxTasks);
+    int64_t all_sums = 0;
+    for (const LinearTask& task : tasks) {
+      if (wants_int8(*task.matrix, task.precision)) {
+        all_sums += task.matrix->rows * block_count(*task.matrix);
+      }
+    }
+    by_inputs_ = tokens == 1 && all_sums <= kBlockSumsMax;
+    for (const LinearTask& task : tasks) {
+      Share& share = shares_[count_++];
+      share = {&task, panels(*task.matrix).count(), 0, sums};
+      if (by_inputs_ && wants_int8(*task.matrix, task.precision) && task.matrix->slice_rows == 0) {
+        const int64_t blocks = block_count(*task.matrix);
+        const int64_t bytes = static_cast<int64_t>(matrix_bytes(*task.matrix));
+        share.item_blocks = std::clamp<int64_t>(kItemBytes * blocks / bytes, 1, blocks);
+        share.items = (blocks + share.item_blocks - 1) / share.item_blocks;
+        sums += task.matrix->rows * blocks;
+      }
+      items_ += share.items;
+    }
+  }
+
+  bool by_inputs() const { return by_inputs_; }
+  int64_t items() const { return items_; }
+  std::span<const Share> shares() const { return {shares_.data(), count_}; }
+
+  /// The task of an item, which becomes its number within the task.
+  const Share& find(int64_t& item) const {
+    size_t i = 0;
+    for (; item >= shares_[i].items; ++i) item -= shares_[i].items;
+    return shares_[i];
+  }
+
+  RowPanels panels(const QuantizedMatrix& matrix) const {
+    return streamed_ ? RowPanels::streamed(matrix, workers_) : RowPanels::cached(matrix, workers_);
+  }
+
+ private:
+  bool streamed_;
+  int workers_;
+  bool by_inputs_ = false;
+  std::array<Share, kMaxTasks> shares_;
+  size_t count_ = 0;
+  int64_t items_ = 0;
+};
 
 void CpuBackend::product(const QuantizedMatrix& matrix, Precision precision, RowRange range,
                          const TileInput& input, const ProductOutput& output) const noexcept {
-  if (wants_int8(matrix, precision)) {
-    int8_product(kernels_, matrix.layout)(matrix, range.begin, range.end, input.quantized, output);
-  } else {
-    float_product(kernels_, matrix.layout)(matrix, range.begin, range.end,
-                                           {input.rows, input.tokens}, output);
+  for (int64_t row = range.begin; row < range.end;) {
+    const QuantizedMatrix slice = slice_at(matrix, row);
+    const int64_t first = matrix.slice_rows == 0 ? row : row % matrix.slice_rows;
+    const int64_t end = std::min(slice.rows, first + range.end - row);
+    const ProductOutput to{output.values + row - range.begin, output.stride};
+    if (wants_int8(matrix, precision)) {
+      int8_product(kernels_, matrix.layout)(slice, first, end, input.quantized, to);
+    } else {
+      float_product(kernels_, matrix.layout)(slice, first, end, {input.rows, input.tokens}, to);
+    }
+    row += end - first;
   }
 }
 
@@ -62,32 +144,52 @@ void CpuBackend::linear_panel(const LinearTask& task, RowRange range, const floa
   }
 }
 
+void CpuBackend::scale_linear(std::span<const Share> shares) noexcept {
+  int64_t panels = 0;
+  const auto panels_of = [](const Share& share) {
+    return share.item_blocks == 0 ? 0 : (share.task->matrix->rows + kScaledRows - 1) / kScaledRows;
+  };
+  for (const Share& share : shares) panels += panels_of(share);
+  pool_.parallel_for(panels, [&](int64_t panel, int worker) {
+    size_t i = 0;
+    for (; panel >= panels_of(shares[i]); ++i) panel -= panels_of(shares[i]);
+    const LinearTask& task = *shares[i].task;
+    const QuantizedMatrix& matrix = *task.matrix;
+    const int64_t begin = panel * kScaledRows;
+    const int64_t end = std::min(begin + kScaledRows, matrix.rows);
+    float* y = task.accumulate ? scratch(worker) : task.output + begin;
+    scale_sums(kernels_, matrix.layout)(matrix, begin, end,
+                                        inputs_.find(matrix).tile(input_shape(matrix), 0, 1),
+                                        shares[i].sums, y);
+    if (task.accumulate) kernels_.accumulate(y, 1.0f, end - begin, task.output + begin);
+  });
+}
+
 void CpuBackend::linear(std::span<const LinearTask> tasks, const float* x,
                         int64_t tokens) noexcept {
   if (tokens == 0) return;
   inputs_.clear();
-  const bool streamed = tokens <= kernels_.tile_tokens;
-  const auto split = [&](const QuantizedMatrix& matrix) {
-    return streamed ? RowPanels::streamed(matrix.rows, threads())
-                    : RowPanels::cached(matrix, threads());
-  };
-  int64_t panels = 0;
   for (const LinearTask& task : tasks) {
     CHECK(task.matrix->cols == tasks[0].matrix->cols);
     if (wants_int8(*task.matrix, task.precision)) inputs_.want(*task.matrix);
-    panels += split(*task.matrix).count();
   }
   quantize_tiles(x, tasks[0].matrix->cols, tokens);
-  pool_.parallel_for(panels, [&](int64_t panel, int worker) {
-    for (const LinearTask& task : tasks) {
-      const RowPanels of_task = split(*task.matrix);
-      if (panel < of_task.count()) {
-        return linear_panel(task, of_task.range(panel), x, tokens,
-                            workers_[static_cast<size_t>(worker)]);
-      }
-      panel -= of_task.count();
+  const LinearPlan plan(tasks, tokens, tokens <= kernels_.tile_tokens, threads(),
+                        block_sums_.as<int32_t>());
+  pool_.parallel_for(plan.items(), [&](int64_t item, int worker) {
+    const Share& share = plan.find(item);
+    const QuantizedMatrix& matrix = *share.task->matrix;
+    if (share.item_blocks == 0) {
+      return linear_panel(*share.task, plan.panels(matrix).range(item), x, tokens,
+                          workers_[static_cast<size_t>(worker)]);
     }
+    const int64_t begin = item * share.item_blocks;
+    const int64_t end = std::min(begin + share.item_blocks, block_count(matrix));
+    block_sums(kernels_, matrix.layout)(matrix, begin, end,
+                                        inputs_.find(matrix).tile(input_shape(matrix), 0, 1),
+                                        share.sums + begin * matrix.rows);
   });
+  if (plan.by_inputs()) scale_linear(plan.shares());
 }
 
 }  // namespace hearth

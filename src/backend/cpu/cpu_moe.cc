@@ -201,7 +201,7 @@ void CpuBackend::expert_panel(const MoeTask& task, const ExpertWeights& weights,
 }
 
 void CpuBackend::expert_inner(const MoeTask& task, const ExpertRun& run, RowRange rows,
-                              const ExpertRun* next, WorkerScratch& worker) noexcept {
+                              const QuantizedMatrix* next, WorkerScratch& worker) noexcept {
   const ExpertWeights& weights = *run.weights;
   const TokenTiles tiles(run.slots.count, kernels_);
   const bool same = input_shape(weights.gate) == input_shape(weights.up);
@@ -234,7 +234,7 @@ void CpuBackend::expert_inner(const MoeTask& task, const ExpertRun& run, RowRang
         } else if (range.end < rows.end) {
           hint(up[i].quantized, &weights.gate, range.end);
         } else {
-          hint(up[i].quantized, next ? &next->weights->gate : nullptr, rows.begin);
+          hint(up[i].quantized, next, rows.begin);
         }
         expert_panel(task, weights, range, slots[i], gate[i], up[i], worker.floats());
       }
@@ -246,8 +246,21 @@ void CpuBackend::expert_items(const MoeTask& task, const InnerItem& item,
                               WorkerScratch& worker) noexcept {
   for (int64_t i = 0; i < item.run_count; ++i) {
     const ExpertRun* next = i + 1 < item.run_count ? &item.runs[i + 1] : nullptr;
-    expert_inner(task, item.runs[i], item.rows, next, worker);
+    expert_inner(task, item.runs[i], item.rows, next ? &next->weights->gate : nullptr, worker);
   }
+}
+
+TileInput CpuBackend::down_input(const MoeTask& task, const QuantizedMatrix& down,
+                                 const SlotRange& slots, GatheredTile& scratch) noexcept {
+  TileInput input{.rows = scratch.rows, .quantized = {}, .tokens = static_cast<int>(slots.count)};
+  if (wants_int8(down, task.precision)) {
+    input.quantized = inner_.tile(input_shape(down), slots.first, input.tokens);
+  } else {
+    for (int64_t t = 0; t < slots.count; ++t) {
+      scratch.rows[t] = inner_values_.as<float>() + (slots.first + t) * limits_.expert_width;
+    }
+  }
+  return input;
 }
 
 void CpuBackend::expert_down(const MoeTask& task, RowRange range, WorkerScratch& worker) noexcept {
@@ -259,15 +272,7 @@ void CpuBackend::expert_down(const MoeTask& task, RowRange range, WorkerScratch&
     const TokenTiles tiles(run.slots.count, kernels_);
     for (int64_t i = 0; i < tiles.count(); ++i) {
       const int64_t first = run.slots.first + tiles.first(i);
-      const float* rows[kMaxTileTokens];
-      TileInput input{.rows = rows, .quantized = {}, .tokens = tiles.size(i)};
-      if (wants_int8(down, task.precision)) {
-        input.quantized = inner_.tile(input_shape(down), first, input.tokens);
-      } else {
-        for (int t = 0; t < input.tokens; ++t) {
-          rows[t] = inner_values_.as<float>() + (first + t) * limits_.expert_width;
-        }
-      }
+      TileInput input = down_input(task, down, {first, tiles.size(i)}, worker.gathered[0]);
       if (tiles.count() >= kCopyTiles && count * down.cols <= kCachedBytes) {
         input.quantized.copy = worker.copy.as<uint32_t>();
         input.quantized.first_of_copy = i == 0;
@@ -294,11 +299,36 @@ RowPanels CpuBackend::down_panels(const MoeTask& task) const noexcept {
   return RowPanels::even(task.hidden, std::clamp(rows, kTailRowsMin, kDownRowsMax));
 }
 
-void CpuBackend::moe(const MoeTask& task) noexcept {
-  if (task.tokens == 0) return;
-  CHECK(task.tokens <= limits_.tokens);
-  route(task);
-  quantize_expert_inputs(task);
+void CpuBackend::whole_expert(const MoeTask& task, const ExpertRun& run,
+                              WorkerScratch& worker) noexcept {
+  const QuantizedMatrix& down = run.weights->down;
+  expert_inner(task, run, {0, run.weights->gate.rows}, &down, worker);
+  float* output = slot_outputs_.as<float>() + run.slots.first * task.hidden;
+  product(down, task.precision, {0, task.hidden},
+          down_input(task, down, run.slots, worker.gathered[0]), {output, task.hidden});
+}
+
+void CpuBackend::add_slots(const MoeTask& task, RowRange range) noexcept {
+  const int64_t slots = runs_[run_count_ - 1].slots.first + task.tokens;
+  for (int64_t slot = 0; slot < slots; ++slot) {
+    kernels_.accumulate(slot_outputs_.as<float>() + slot * task.hidden + range.begin,
+                        slot_weights_[size_t(slot)], range.end - range.begin,
+                        task.output + slot_tokens_[size_t(slot)] * task.hidden + range.begin);
+  }
+}
+
+void CpuBackend::whole_experts(const MoeTask& task) noexcept {
+  const int64_t runs = static_cast<int64_t>(run_count_);
+  // The shared expert, the largest, comes first: no worker is left with it at the end.
+  pool_.parallel_for(runs, [&](int64_t item, int worker) {
+    whole_expert(task, runs_[size_t((item + runs - 1) % runs)], workers_[size_t(worker)]);
+  });
+  const RowPanels panels = RowPanels::even(task.hidden, kTailRows);
+  pool_.parallel_for(panels.count(),
+                     [&](int64_t panel, int) { add_slots(task, panels.range(panel)); });
+}
+
+void CpuBackend::expert_panels(const MoeTask& task) noexcept {
   list_inner_items();
   pool_.parallel_for(static_cast<int64_t>(inner_items_.size()), [&](int64_t item, int worker) {
     expert_items(task, inner_items_[static_cast<size_t>(item)],
@@ -308,6 +338,16 @@ void CpuBackend::moe(const MoeTask& task) noexcept {
   pool_.parallel_for(panels.count(), [&](int64_t panel, int worker) {
     expert_down(task, panels.range(panel), workers_[static_cast<size_t>(worker)]);
   });
+}
+
+void CpuBackend::moe(const MoeTask& task) noexcept {
+  if (task.tokens == 0) return;
+  CHECK(task.tokens <= limits_.tokens);
+  route(task);
+  quantize_expert_inputs(task);
+  const bool streamed = task.tokens <= kernels_.tile_tokens;
+  if (streamed && static_cast<int>(run_count_) >= threads()) whole_experts(task);
+  else expert_panels(task);
 }
 
 }  // namespace hearth

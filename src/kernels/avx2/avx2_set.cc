@@ -13,6 +13,7 @@ void upgrade_to_avx2(KernelSet& set) {
   set.quantize_activations = avx2::quantize_activations;
   set.matmul_w4_int8 = avx2::matmul_w4_int8;
   set.matmul_w8_int8 = avx2::matmul_w8_int8;
+  avx2::use_int8_streams(set);
   set.matmul_w4_float = Products::packed<4>;
   set.matmul_w8_float = Products::packed<8>;
   set.matmul_bf16 = Products::plain<uint16_t, Vectors::load_bf16>;

@@ -33,7 +33,7 @@ struct FloatVectors {
   static constexpr int packed_vectors(int tokens) { return tokens <= 2 ? 4 : 2; }
   /// Eight sums or more hide the latency of fma; twelve, three weights and an input fill the
   /// registers.
-  static constexpr int plain_rows(int tokens) { return tokens == 1 ? 8 : tokens == 2 ? 4 : 3; }
+  static constexpr int plain_rows(int tokens) { return tokens <= 2 ? 4 : 3; }
   static constexpr bool kAsksForRows = true;
 
   static HEARTH_INLINE Words load_words(const uint32_t* p, int64_t left) {

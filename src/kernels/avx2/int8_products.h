@@ -6,11 +6,6 @@
 //   kTileTokens                   tokens whose sums fit its registers
 //   begin, add, end               sums of up to kRowsPerPart rows of w4 words, added to `sum`
 //   Codes, prepare, add_codes     one row of w8 words, added to `sum`
-//
-// One token is bound by memory and goes along the word rows, four of them at a time, its integer
-// sums in the first-level cache: long pieces, one after the other, are what memory and prefetchers
-// like. Later words are asked for in time, since rows of words lie pages apart, which no processor
-// prefetches across. More tokens are bound by arithmetic and take the tiles of int8_panels.h.
 #pragma once
 
 #include "kernels/avx2/simd.h"
@@ -21,11 +16,8 @@ namespace {
 
 /// Rows of a panel, in vectors: 2 KiB of each word row.
 constexpr int64_t kPanelVectors = 64;
-/// Rows of w4 words whose products the 16-bit sums of some sets can hold; the rows that one token
-/// goes along at once.
+/// Rows of w4 words whose products the 16-bit sums of some sets can hold.
 constexpr int64_t kRowsPerPart = 4;
-/// Word rows between those that one token computes and those that it prefetches: 16 KiB of a panel.
-constexpr int64_t kRowsAhead = 8;
 
 HEARTH_INLINE __m256i low_codes(__m256i words) {
   return _mm256_and_si256(words, _mm256_set1_epi8(0x0F));
@@ -42,159 +34,6 @@ HEARTH_INLINE __m256i start_factor(const QuantizedMatrix& matrix, int64_t group,
   constexpr int kCentre = kBits == 8 ? Arithmetic::kCentre8 : 0;
   return _mm256_sub_epi32(_mm256_set1_epi32(kCentre), load_zeros(matrix, kBits, group, n, left));
 }
-
-/// totals += scale of the weights · scale of the activations · sum.
-HEARTH_INLINE void add_scaled(float* totals, __m256 scales, float scale, __m256i sum) {
-  _mm256_store_ps(totals, _mm256_fmadd_ps(_mm256_mul_ps(scales, _mm256_set1_ps(scale)),
-                                          _mm256_cvtepi32_ps(sum), _mm256_load_ps(totals)));
-}
-
-// One token.
-
-/// A panel of one token: rows [first_row, first_row + rows) of the matrix.
-struct Stream {
-  const QuantizedMatrix* matrix;
-  int64_t first_row;
-  int64_t rows;
-  const uint32_t* weights;  // the panel's first word
-  const uint32_t* next;     // the first word of the panel that follows, or null
-  alignas(32) int32_t sums[kPanelVectors * kLanes];
-  alignas(32) float totals[kPanelVectors * kLanes];
-
-  int64_t vectors() const { return (rows + kLanes - 1) / kLanes; }
-  int64_t left(int64_t v) const { return rows - v * kLanes; }
-
-  /// What to ask for while word rows from `row` on are computed; at the end what is in the cache.
-  const uint32_t* ahead(int64_t row, int64_t word_rows) const {
-    const int64_t wanted = row + kRowsAhead;
-    if (wanted < word_rows) return weights + wanted * matrix->rows;
-    return next ? next + (wanted - word_rows) % word_rows * matrix->rows
-                : weights + row * matrix->rows;
-  }
-};
-
-/// A block's part of the inputs, of one token.
-struct StreamBlock {
-  int64_t group;
-  int32_t sum;  // of the activations
-  float scale;  // likewise
-};
-
-/// The start value of the sums of vector v.
-template <typename Arithmetic, int kBits>
-HEARTH_INLINE __m256i start_vector(const Stream& s, const StreamBlock& block, int64_t v) {
-  const __m256i factor =
-      start_factor<Arithmetic, kBits>(*s.matrix, block.group, s.first_row + v * kLanes, s.left(v));
-  return _mm256_mullo_epi32(factor, _mm256_set1_epi32(block.sum));
-}
-
-HEARTH_INLINE void scale_vector(Stream& s, const StreamBlock& block, int64_t v, __m256i sum) {
-  const int64_t n = s.first_row + v * kLanes;
-  const __m256 scales = load_scales(s.matrix->scales + block.group * s.matrix->rows + n,
-                                    s.matrix->scale_type, s.left(v));
-  add_scaled(s.totals + v * kLanes, scales, block.scale, sum);
-}
-
-/// Adds vector v of R word rows, which begin at w. kFirst, kLast: of the block.
-template <typename Arithmetic, int kBits, int R, bool kFirst, bool kLast>
-HEARTH_INLINE void add_vector(Stream& s, const StreamBlock& block, const uint32_t* w, int64_t v,
-                              int64_t left, const __m256i (&a)[R * 8 / kBits]) {
-  auto* sums = reinterpret_cast<__m256i*>(s.sums + v * kLanes);
-  __m256i sum = kFirst ? start_vector<Arithmetic, kBits>(s, block, v) : _mm256_load_si256(sums);
-  w += v * kLanes;
-  if constexpr (kBits == 4) {
-    __m256i part = Arithmetic::begin(sum);
-#pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) {
-      const __m256i words = load_words(w + r * s.matrix->rows, left);
-      part = Arithmetic::add(part, low_codes(words), a[2 * r]);
-      part = Arithmetic::add(part, high_codes(words), a[2 * r + 1]);
-    }
-    sum = Arithmetic::end(part, sum);
-  } else {
-#pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) {
-      const auto codes = Arithmetic::prepare(load_words(w + r * s.matrix->rows, left));
-      sum = Arithmetic::add_codes(sum, codes, a[r]);
-    }
-  }
-  if constexpr (kLast) scale_vector(s, block, v, sum);
-  else _mm256_store_si256(sums, sum);
-}
-
-/// Adds R word rows from `row` on; `words` are their activations, `stride` apart.
-template <typename Arithmetic, int kBits, int R, bool kFirst, bool kLast>
-void add_rows(Stream& s, const StreamBlock& block, int64_t row, int64_t word_rows,
-              const int32_t* words, int64_t stride) {
-  const uint32_t* w = s.weights + row * s.matrix->rows;
-  const uint32_t* ahead = s.ahead(row, word_rows);
-  __m256i a[R * 8 / kBits];
-#pragma GCC unroll 8
-  for (int i = 0; i < R * 8 / kBits; ++i) a[i] = _mm256_set1_epi32(words[i * stride]);
-  int64_t v = 0;
-  for (; (v + 2) * kLanes <= s.rows; v += 2) {  // two vectors are a cache line
-#pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) {
-      _mm_prefetch(reinterpret_cast<const char*>(ahead + r * s.matrix->rows + v * kLanes),
-                   _MM_HINT_T0);
-    }
-    add_vector<Arithmetic, kBits, R, kFirst, kLast>(s, block, w, v, kLanes, a);
-    add_vector<Arithmetic, kBits, R, kFirst, kLast>(s, block, w, v + 1, kLanes, a);
-  }
-  for (; v < s.vectors(); ++v) {
-    add_vector<Arithmetic, kBits, R, kFirst, kLast>(s, block, w, v, s.left(v), a);
-  }
-}
-
-using AddRows = void (*)(Stream& s, const StreamBlock& block, int64_t row, int64_t word_rows,
-                         const int32_t* words, int64_t stride);
-
-/// By whether the rows are a block's last, and its first.
-template <typename Arithmetic, int kBits, int R>
-constexpr AddRows kAddRows[2][2] = {
-    {add_rows<Arithmetic, kBits, R, false, false>, add_rows<Arithmetic, kBits, R, true, false>},
-    {add_rows<Arithmetic, kBits, R, false, true>, add_rows<Arithmetic, kBits, R, true, true>}};
-
-/// Asks for the words that no earlier ones could ask for: the first of a call's first panel.
-template <int kBits>
-void prefetch_first(const Stream& s) {
-  const int64_t word_rows = s.matrix->cols * kBits / 32;
-  for (int64_t r = 0; r < (word_rows < kRowsAhead ? word_rows : kRowsAhead); ++r) {
-    const uint32_t* row = s.weights + r * s.matrix->rows;
-    for (int64_t n = 0; n < s.rows; n += 2 * kLanes) {
-      _mm_prefetch(reinterpret_cast<const char*>(row + n), _MM_HINT_T0);
-    }
-  }
-}
-
-/// All inputs of a panel for token `token` of the tile.
-template <typename Arithmetic, int kBits>
-void stream_product(Stream& s, const ActivationTile& input, int token) {
-  const int64_t block_rows = input.block * kBits / 32;
-  const int64_t blocks = s.matrix->cols / input.block;
-  const int64_t row_words = int64_t{8 / kBits} * input.tokens;  // activations of a word row
-  for (int64_t v = 0; v < s.vectors(); ++v) {
-    _mm256_store_ps(s.totals + v * kLanes, _mm256_setzero_ps());
-  }
-  for (int64_t b = 0; b < blocks; ++b) {
-    const StreamBlock block{b * input.block / s.matrix->group_size,
-                            input.sums[b * input.tokens + token],
-                            input.scales[b * input.tokens + token]};
-    const int64_t begin = b * block_rows;
-    const int64_t end = begin + block_rows;
-    for (int64_t r = begin; r < end;) {
-      const bool whole = r + kRowsPerPart <= end;
-      const int64_t rows = whole ? kRowsPerPart : 1;
-      const auto& add =
-          whole ? kAddRows<Arithmetic, kBits, kRowsPerPart> : kAddRows<Arithmetic, kBits, 1>;
-      add[r + rows == end][r == begin](s, block, r, blocks * block_rows,
-                                       input.words + r * row_words + token, input.tokens);
-      r += rows;
-    }
-  }
-}
-
-// Several tokens.
 
 using Prefetcher = PanelPrefetcher<kLanes, 2>;
 
@@ -261,7 +100,7 @@ HEARTH_INLINE void add_w8_row(const uint32_t* w, const int32_t* a, const __m256i
   }
 }
 
-/// What int8_panels.h needs.
+/// What int8_panels.h and int8_stream.h need.
 template <typename Arithmetic>
 struct Int8Vectors {
   static constexpr int64_t kLanes = avx2::kLanes;
@@ -272,7 +111,7 @@ struct Int8Vectors {
 
   /// As many accumulators as there are registers for; two vectors at least, a whole cache line of
   /// each word row: rows are a multiple of 4096 bytes apart and evict each other.
-  static constexpr int tile_vectors(int tokens) { return tokens == 2 ? 4 : 2; }
+  static constexpr int tile_vectors(int tokens) { return tokens <= 2 ? 4 : 2; }
 
   template <int kBits>
   static HEARTH_INLINE Ints start_factor(const QuantizedMatrix& matrix, int64_t group, int64_t n,
@@ -282,11 +121,16 @@ struct Int8Vectors {
   static HEARTH_INLINE Ints multiply(Ints v, int32_t x) {
     return _mm256_mullo_epi32(v, _mm256_set1_epi32(x));
   }
+  static HEARTH_INLINE Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
   static HEARTH_INLINE Float load_scales(const uint16_t* p, ScaleType type, int64_t left) {
     return avx2::load_scales(p, type, left);
   }
-  static HEARTH_INLINE void add_scaled(float* totals, Float scales, float scale, Ints sum) {
-    avx2::add_scaled(totals, scales, scale, sum);
+  static HEARTH_INLINE void add_scaled(float* y, int64_t left, Float scales, float scale,
+                                       Ints sum) {
+    store_floats(y,
+                 _mm256_fmadd_ps(_mm256_mul_ps(scales, _mm256_set1_ps(scale)),
+                                 _mm256_cvtepi32_ps(sum), load_floats(y, left)),
+                 left);
   }
   static HEARTH_INLINE void store(float* y, const float* totals, int64_t left) {
     store_floats(y, _mm256_load_ps(totals), left);
@@ -318,19 +162,33 @@ struct Int8Vectors {
     }
   }
 
-  static constexpr bool kStreams = true;
+  static HEARTH_INLINE Ints load_ints(const int32_t* p, int64_t left) {
+    return load_words(reinterpret_cast<const uint32_t*>(p), left);
+  }
+  static HEARTH_INLINE void store_ints(int32_t* p, Ints v, int64_t left) {
+    if (left >= kLanes) _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
+    else _mm256_maskstore_epi32(p, lane_mask(left), v);
+  }
   template <int kBits>
-  static void stream(const Panel& panel, const ActivationTile& input, int token, float* y) {
-    Stream s;
-    s.matrix = panel.matrix;
-    s.first_row = panel.first_row;
-    s.rows = panel.rows;
-    s.weights = static_cast<const uint32_t*>(panel.matrix->weights) + panel.first_row;
-    s.next = panel.is_last ? nullptr : s.weights + panel.rows;
-    if (panel.is_first) prefetch_first<kBits>(s);
-    stream_product<Arithmetic, kBits>(s, input, token);
-    for (int64_t v = 0; v < s.vectors(); ++v) {
-      store(y + v * kLanes, s.totals + v * kLanes, s.left(v));
+  struct Inputs {
+    Ints words[8 / kBits];
+  };
+  template <int kBits>
+  static HEARTH_INLINE Inputs<kBits> load_inputs(const int32_t* words) {
+    Inputs<kBits> x;
+    for (int i = 0; i < 8 / kBits; ++i) x.words[i] = _mm256_set1_epi32(words[i]);
+    return x;
+  }
+  template <int kBits>
+  static HEARTH_INLINE Ints add_words(Ints sums, const uint32_t* p, int64_t left,
+                                      const Inputs<kBits>& x) {
+    const Ints words = load_words(p, left);
+    if constexpr (kBits == 8) {
+      return Arithmetic::add_codes(sums, Arithmetic::prepare(words), x.words[0]);
+    } else {
+      Ints part = Arithmetic::add(Arithmetic::begin(sums), low_codes(words), x.words[0]);
+      part = Arithmetic::add(part, high_codes(words), x.words[1]);
+      return Arithmetic::end(part, sums);
     }
   }
 };

@@ -50,4 +50,6 @@ void matmul_w8_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t ro
   Int8Panels<Int8Vectors<Maddubs>>::product<8>(matrix, row_begin, row_end, input, output);
 }
 
+void use_int8_streams(KernelSet& set) { use_streams<Int8Vectors<Maddubs>>(set); }
+
 }  // namespace hearth::avx2

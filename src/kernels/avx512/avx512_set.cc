@@ -11,6 +11,7 @@ void upgrade_to_avx512(KernelSet& set) {
   set.interleave = avx512::interleave;
   set.matmul_w4_int8 = avx512::matmul_w4_int8;
   set.matmul_w8_int8 = avx512::matmul_w8_int8;
+  avx512::use_int8_streams(set);
   set.matmul_w4_float = avx512::matmul_w4_float;
   set.matmul_w8_float = avx512::matmul_w8_float;
   set.matmul_bf16 = avx512::matmul_bf16;

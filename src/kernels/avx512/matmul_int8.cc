@@ -28,6 +28,7 @@
 // take one fma a block, in block order, in every shape of tile: the same bits for any M.
 #include "kernels/avx512/kernels.h"
 #include "kernels/avx512/packed.h"
+#include "kernels/avx512/stream_vectors.h"
 #include "kernels/panel_prefetcher.h"
 
 namespace hearth::avx512 {
@@ -357,9 +358,14 @@ int64_t panel_rows_of(int64_t tokens) {
   return (most < kPanelVectors ? most : kPanelVectors) * kLanes;
 }
 
+using Stream = Int8Stream<StreamVectors>;
+
 template <int kBits>
 void product(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
              const ActivationTile& input, const ProductOutput& output) {
+  if (Stream::takes(matrix, row_begin, row_end, input.tokens)) {
+    return Stream::whole<kBits>(matrix, input, output.values);
+  }
   alignas(64) float totals[kPanelSums * kLanes];
   const int64_t panel_rows = panel_rows_of(input.tokens);
   PanelWords panel{&matrix, row_begin, input.copy, row_end - row_begin,
@@ -395,5 +401,7 @@ void matmul_w8_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t ro
                     const ActivationTile& input, const ProductOutput& output) {
   product<8>(matrix, row_begin, row_end, input, output);
 }
+
+void use_int8_streams(KernelSet& set) { use_streams<StreamVectors>(set); }
 
 }  // namespace hearth::avx512

@@ -3,8 +3,9 @@
 //   row n     [ k 0..15 | 16..31 | … ]    16 lanes, each the sum of every sixteenth product
 //   row n+1   [ k 0..15 | 16..31 | … ]
 //
-// The tile in registers is R rows × M tokens. One token takes eight rows, each a stream that
-// prefetchers follow; more tokens, up to six at once, share what is loaded and widened of four.
+// The tile in registers is R rows × M tokens, up to six at once, which share what is loaded and
+// widened. One token is bound by memory: while four rows are computed, the next four are asked for
+// front to back, as memory and its prefetchers like best.
 // The order in which products are added, and the lanes, are the same for every R and M.
 #include "kernels/avx512/kernels.h"
 #include "kernels/avx512/vector.h"
@@ -45,9 +46,10 @@ HEARTH_INLINE void add_products(const typename Weights::Element* rows, int64_t c
   }
 }
 
-/// R output rows of M tokens.
+/// R output rows of M tokens; one token asks for the R rows at `ahead` meanwhile.
 template <typename Weights, int M, int R>
-HEARTH_INLINE void tile(const typename Weights::Element* rows, int64_t cols, const float* const* x,
+HEARTH_INLINE void tile(const typename Weights::Element* rows, int64_t cols,
+                        const typename Weights::Element* ahead, const float* const* x,
                         float* output, int64_t output_stride) {
   __m512 sums[R][M];
 #pragma GCC unroll 16
@@ -57,6 +59,11 @@ HEARTH_INLINE void tile(const typename Weights::Element* rows, int64_t cols, con
   }
   int64_t k = 0;
   for (; k + kLanes <= cols; k += kLanes) {
+    if constexpr (M == 1) {
+      constexpr int64_t kLine = 64 / sizeof(typename Weights::Element);
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < R * kLanes; i += kLine) __builtin_prefetch(ahead + R * k + i);
+    }
     add_products<Weights, M, R>(rows, cols, k, first_lanes(kLanes), x, sums);
   }
   if (k < cols) add_products<Weights, M, R>(rows, cols, k, first_lanes(cols - k), x, sums);
@@ -70,14 +77,15 @@ HEARTH_INLINE void tile(const typename Weights::Element* rows, int64_t cols, con
 template <typename Weights, int M>
 void rows_of_tokens(const void* weights, int64_t cols, int64_t row_begin, int64_t row_end,
                     const float* const* x, float* output, int64_t output_stride) {
-  constexpr int R = M == 1 ? 8 : 4;
-  const auto* elements = static_cast<const typename Weights::Element*>(weights);
+  constexpr int R = 4;
+  const auto* rows = static_cast<const typename Weights::Element*>(weights) + row_begin * cols;
   int64_t n = row_begin;
-  for (; n + R <= row_end; n += R) {
-    tile<Weights, M, R>(elements + n * cols, cols, x, output + n - row_begin, output_stride);
+  for (; n + R <= row_end; n += R, rows += R * cols, output += R) {
+    tile<Weights, M, R>(rows, cols, n + 2 * R <= row_end ? rows + R * cols : rows, x, output,
+                        output_stride);
   }
-  for (; n < row_end; ++n) {
-    tile<Weights, M, 1>(elements + n * cols, cols, x, output + n - row_begin, output_stride);
+  for (; n < row_end; ++n, rows += cols, ++output) {
+    tile<Weights, M, 1>(rows, cols, rows, x, output, output_stride);
   }
 }
 

@@ -42,6 +42,7 @@ void upgrade_to_avxvnni(KernelSet& set) {
   set.tile_tokens = 5;
   set.matmul_w4_int8 = avxvnni::matmul_w4_int8;
   set.matmul_w8_int8 = avxvnni::matmul_w8_int8;
+  use_streams<avx2::Int8Vectors<avxvnni::Dpbusd>>(set);
 }
 
 }  // namespace hearth

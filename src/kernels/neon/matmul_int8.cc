@@ -78,7 +78,6 @@ struct Int8Vectors {
 
   /// Up to 16 accumulators of the 32 registers. One token takes a cache line of each word row.
   static constexpr int tile_vectors(int tokens) { return tokens <= 2 ? 8 : tokens <= 4 ? 4 : 2; }
-  static constexpr bool kStreams = false;
 
   template <int kBits>
   static HEARTH_INLINE Ints start_factor(const QuantizedMatrix& matrix, int64_t group, int64_t n,
@@ -89,8 +88,11 @@ struct Int8Vectors {
   static HEARTH_INLINE Float load_scales(const uint16_t* p, ScaleType type, int64_t left) {
     return neon::load_scales(p, type, left);
   }
-  static HEARTH_INLINE void add_scaled(float* totals, Float scales, float scale, Ints sum) {
-    vst1q_f32(totals, vfmaq_f32(vld1q_f32(totals), vmulq_n_f32(scales, scale), vcvtq_f32_s32(sum)));
+  static HEARTH_INLINE Ints add(Ints a, Ints b) { return vaddq_s32(a, b); }
+  static HEARTH_INLINE void add_scaled(float* y, int64_t left, Float scales, float scale,
+                                       Ints sum) {
+    store_floats(
+        y, vfmaq_f32(load_floats(y, left), vmulq_n_f32(scales, scale), vcvtq_f32_s32(sum)), left);
   }
   static HEARTH_INLINE void store(float* y, const float* totals, int64_t left) {
     store_floats(y, vld1q_f32(totals), left);
@@ -108,6 +110,39 @@ struct Int8Vectors {
       a += int64_t{8 / kBits} * work.tokens;
     }
   }
+
+  static HEARTH_INLINE Ints load_ints(const int32_t* p, int64_t left) {
+    return vreinterpretq_s32_u32(load_words(reinterpret_cast<const uint32_t*>(p), left));
+  }
+  static HEARTH_INLINE void store_ints(int32_t* p, Ints v, int64_t left) {
+    if (left >= kLanes) return vst1q_s32(p, v);
+    int32_t lanes[kLanes];
+    vst1q_s32(lanes, v);
+    for (int64_t i = 0; i < left; ++i) p[i] = lanes[i];
+  }
+  template <int kBits>
+  struct Inputs {
+    int8x16_t words[8 / kBits];
+  };
+  template <int kBits>
+  static HEARTH_INLINE Inputs<kBits> load_inputs(const int32_t* words) {
+    Inputs<kBits> x;
+    for (int i = 0; i < 8 / kBits; ++i) x.words[i] = vreinterpretq_s8_s32(vdupq_n_s32(words[i]));
+    return x;
+  }
+  template <int kBits>
+  static HEARTH_INLINE Ints add_words(Ints sums, const uint32_t* p, int64_t left,
+                                      const Inputs<kBits>& x) {
+    const uint8x16_t words = vreinterpretq_u8_u32(load_words(p, left));
+    if constexpr (kBits == 8) {
+      const uint8x16_t centred = veorq_u8(words, vdupq_n_u8(0x80));
+      return vdotq_s32(sums, vreinterpretq_s8_u8(centred), x.words[0]);
+    } else {
+      const int8x16_t low = vreinterpretq_s8_u8(vandq_u8(words, vdupq_n_u8(0x0F)));
+      const int8x16_t high = vreinterpretq_s8_u8(vshrq_n_u8(words, 4));
+      return vdotq_s32(vdotq_s32(sums, low, x.words[0]), high, x.words[1]);
+    }
+  }
 };
 
 }  // namespace
@@ -121,5 +156,7 @@ void matmul_w8_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t ro
                     const ActivationTile& input, const ProductOutput& output) {
   Int8Panels<Int8Vectors>::product<8>(matrix, row_begin, row_end, input, output);
 }
+
+void use_int8_streams(KernelSet& set) { use_streams<Int8Vectors>(set); }
 
 }  // namespace hearth::neon

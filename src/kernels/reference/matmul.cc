@@ -68,6 +68,38 @@ void product_int8(const QuantizedMatrix& matrix, int bits, int64_t row_begin, in
   }
 }
 
+/// Σ code·a of one token over block b.
+int32_t block_sum(const Packed& packed, int bits, int64_t n, int64_t b,
+                  const ActivationTile& input) {
+  int32_t sum = 0;
+  for (int64_t k = b * input.block; k < (b + 1) * input.block; ++k) {
+    sum += packed.code(n, k) * activation(input, bits, k, 0);
+  }
+  return sum;
+}
+
+void block_sums(const QuantizedMatrix& matrix, int bits, int64_t block_begin, int64_t block_end,
+                const ActivationTile& input, int32_t* sums) {
+  const Packed packed(matrix, bits);
+  for (int64_t b = block_begin; b < block_end; ++b) {
+    for (int64_t n = 0; n < matrix.rows; ++n) *sums++ = block_sum(packed, bits, n, b, input);
+  }
+}
+
+void scale_sums(const QuantizedMatrix& matrix, int bits, int64_t row_begin, int64_t row_end,
+                const ActivationTile& input, const int32_t* sums, float* y) {
+  const Packed packed(matrix, bits);
+  for (int64_t n = row_begin; n < row_end; ++n) {
+    float sum = 0.0f;
+    for (int64_t b = 0; b < matrix.cols / input.block; ++b) {
+      const int64_t group = b * input.block / matrix.group_size;
+      const int32_t dot = sums[b * matrix.rows + n] - packed.zero(n, group) * input.sums[b];
+      sum += packed.scale(n, group) * input.scales[b] * static_cast<float>(dot);
+    }
+    y[n - row_begin] = sum;
+  }
+}
+
 void product_packed_float(const QuantizedMatrix& matrix, int bits, int64_t row_begin,
                           int64_t row_end, const FloatTile& input, const ProductOutput& output) {
   const Packed packed(matrix, bits);
@@ -114,6 +146,26 @@ void matmul_w4_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t ro
 void matmul_w8_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                     const ActivationTile& input, const ProductOutput& output) {
   product_int8(matrix, 8, row_begin, row_end, input, output);
+}
+
+void block_sums_w4(const QuantizedMatrix& matrix, int64_t block_begin, int64_t block_end,
+                   const ActivationTile& input, int32_t* sums) {
+  block_sums(matrix, 4, block_begin, block_end, input, sums);
+}
+
+void block_sums_w8(const QuantizedMatrix& matrix, int64_t block_begin, int64_t block_end,
+                   const ActivationTile& input, int32_t* sums) {
+  block_sums(matrix, 8, block_begin, block_end, input, sums);
+}
+
+void scale_sums_w4(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
+                   const ActivationTile& input, const int32_t* sums, float* y) {
+  scale_sums(matrix, 4, row_begin, row_end, input, sums, y);
+}
+
+void scale_sums_w8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
+                   const ActivationTile& input, const int32_t* sums, float* y) {
+  scale_sums(matrix, 8, row_begin, row_end, input, sums, y);
 }
 
 void matmul_w4_float(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
