@@ -31,8 +31,6 @@ std::string utc_now() {
 /// The value, or null where it was not measured.
 BenchRow measured(double value) { return value > 0 ? BenchRow(value) : BenchRow(nullptr); }
 
-BenchRow ratio(double value, double limit) { return measured(limit > 0 ? value / limit : 0); }
-
 /// Tokens per second under the kind's keys; null under those of the other kind.
 void add_rates(BenchRow& row, const char* kind, bool applies, const BenchResult& result) {
   const auto& rates = result.tokens_per_s;
@@ -46,6 +44,18 @@ void add_rates(BenchRow& row, const char* kind, bool applies, const BenchResult&
   add("iqr_", quartile_range(rates));
 }
 
+/// The median of what repetitions had of a limit; each of the mean of the limits measured right
+/// before and after it, since a shared machine's limits change within seconds.
+BenchRow median_share(const std::vector<double>& rates, double amount,
+                      const std::vector<double>& limits) {
+  std::vector<double> shares;
+  for (size_t i = 0; i + 1 < limits.size() && i < rates.size(); ++i) {
+    const double limit = (limits[i] + limits[i + 1]) / 2;
+    if (limit > 0) shares.push_back(rates[i] * amount / limit);
+  }
+  return measured(shares.empty() ? 0 : median(shares));
+}
+
 void add_shares(BenchRow& row, const BenchTest& test, const BenchResult& result) {
   const double rate = median(result.tokens_per_s);
   const double bandwidth = median(result.random_read);
@@ -56,10 +66,12 @@ void add_shares(BenchRow& row, const BenchTest& test, const BenchResult& result)
   row["decode_bytes_per_token"] = measured(result.read_bytes_per_token);
   row["decode_written_bytes_per_token"] = measured(result.written_bytes_per_token);
   row["decode_bandwidth_bytes_per_s"] = measured(bytes_per_s);
-  row["decode_bandwidth_share"] = ratio(bytes_per_s, bandwidth);
+  row["decode_bandwidth_share"] =
+      median_share(result.tokens_per_s, result.read_bytes_per_token, result.random_read);
   row["prefill_macs_per_token"] = measured(decode ? 0 : result.linear_macs_per_token);
   row["prefill_macs_per_s"] = measured(decode ? 0 : macs_per_s);
-  row["prefill_int8_peak_share"] = ratio(decode ? 0 : macs_per_s, peak);
+  row["prefill_int8_peak_share"] = median_share(
+      result.tokens_per_s, decode ? 0 : result.linear_macs_per_token, result.int8_peak);
   row["read_bandwidth_bytes_per_s"] = measured(bandwidth);
   row["int8_peak_macs_per_s"] = measured(peak);
 }
@@ -141,7 +153,7 @@ BenchRow bench_row(const BenchContext& context, const ModelTraffic& traffic, con
 
 void add_prediction(BenchRow& row, double tokens_per_s) {
   row["predicted_tokens_per_s"] = measured(tokens_per_s);
-  row["measured_over_predicted"] = ratio(rate_of(row), tokens_per_s);
+  row["measured_over_predicted"] = measured(tokens_per_s > 0 ? rate_of(row) / tokens_per_s : 0);
 }
 
 BenchFormat bench_format(const std::string& name) {
