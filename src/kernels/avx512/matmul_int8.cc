@@ -255,9 +255,8 @@ template <int kBits, int M, bool kPrefetch>
 void block_tile(const BlockWork& work, int64_t first_token) {
   const int64_t full = work.panel_rows / kLanes;
   const int64_t vectors = (work.panel_rows + kLanes - 1) / kLanes;
-  // Without a next block, this one: it is in the cache, so that costs no traffic.
-  const BlockPlace& next = work.next.matrix ? work.next : work.at;
-  Prefetcher prefetcher{.at = next.words, .columns = vectors, .stride = next.stride};
+  Prefetcher prefetcher{
+      .at = work.next.words, .columns = vectors, .stride = work.next.stride};
   block_full_vectors<kBits, M, tile_vectors(M), kPrefetch>(work, 0, first_token, prefetcher);
   if (full < vectors) {
     block_vectors<kBits, M, 1, false, kPrefetch>(work, full, first_token, prefetcher);
@@ -278,9 +277,10 @@ constexpr BlockTile kBlockTiles[kPartTokens] = {
 /// All tokens of the tile, in parts of similar size.
 template <int kBits>
 void block_panel(const BlockWork& work) {
-  if (work.tokens <= kPartTokens) return kBlockTiles<kBits, true>[work.tokens - 1](work, 0);
+  const BlockTile* first = work.next.matrix ? kBlockTiles<kBits, true> : kBlockTiles<kBits, false>;
+  if (work.tokens <= kPartTokens) return first[work.tokens - 1](work, 0);
   const int64_t first_part = (work.tokens + 1) / 2;
-  kBlockTiles<kBits, true>[first_part - 1](work, 0);
+  first[first_part - 1](work, 0);
   kBlockTiles<kBits, false>[work.tokens - first_part - 1](work, first_part);
 }
 static_assert(kMaxTileTokens <= 2 * kPartTokens);
@@ -337,7 +337,7 @@ void panel_product(BlockWork& work, const PanelWords& panel, const BlockPlace& n
   for (int64_t b = 0; b < blocks; ++b) {
     const bool last = b + 1 == blocks;
     work.at = place(b);
-    work.next = last ? next : place(b + 1);
+    if (!panel.copied) work.next = last ? next : place(b + 1);
     if (panel.copy && !panel.copied) {
       copy_block(work.at, work.word_rows, work.panel_rows,
                  panel.copy + b * work.word_rows * panel.copy_stride, panel.copy_stride);
