@@ -21,6 +21,9 @@ namespace hearth {
 /// Tiles of an expert's tokens whose inputs a worker gathers at once.
 inline constexpr int64_t kGatherTiles = 4;
 
+/// Most tokens for which workers take whole experts.
+inline constexpr int64_t kWholeTokens = kMaxTileTokens;
+
 /// Most sums of blocks that the tasks of a call may have, to be shared by inputs: what caches hold.
 inline constexpr int64_t kBlockSumsMax = int64_t{1} << 18;
 
@@ -153,7 +156,7 @@ class CpuBackend final : public Backend {
   QuantizedInputs inputs_;    // of linear() and moe()
   QuantizedTokens inner_;     // inputs of the experts' down projections, one per slot
   MemoryBlock inner_values_;  // the same in float, [slots, expert_width]: the float path only
-  MemoryBlock slot_outputs_;  // [slots of a tile of tokens, hidden]: what experts add to tokens
+  MemoryBlock slot_outputs_;  // [slots of kWholeTokens, hidden]: what experts add to tokens
 
   // What vector kernels stream over begins at a cache line.
   MemoryBlock queries_;  // [kv_heads, tokens, group, head_dim], of float or bf16

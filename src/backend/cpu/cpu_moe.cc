@@ -1,7 +1,8 @@
 // Mixture of experts on the CPU. Tokens are grouped by expert, so that each weight is read once for
 // all tokens that chose it. Three loops: the router; gate, up and SiLU·mul per expert, in panels of
 // its width; down per panel of the hidden size, over all experts in increasing order, so that a
-// token's sum is formed in the same order in any batch.
+// token's sum is formed in the same order in any batch. Few tokens are bound by memory: a worker
+// then takes whole experts, down too, front to back, and the third loop only sums, in that order.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -27,11 +28,26 @@ constexpr int64_t kWholeExperts = 4;
 constexpr int64_t kItemExperts = 8;
 constexpr int64_t kItemsPerWorker = 16;
 
-/// Output rows of a panel of down where an expert meets many tokens: at most these, at least
-/// kTailRowsMin, and two for each worker.
-constexpr int64_t kDownRowsMax = 512;
+/// Output rows of a panel of down where experts meet many tokens: at most these, at least
+/// kTailRowsMin, and one for each worker. All go through the experts side by side, so that what
+/// prefetchers read beyond a panel's piece of a row is what a neighbour needs.
+constexpr int64_t kDownRowsMax = 1024;
 
 float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+
+/// Router logits that are looked at together: seldom is one of them among the chosen.
+constexpr int64_t kLogitsAtOnce = 16;
+
+/// Without branches, so that compilers make vectors of it.
+bool any_above(const float* values, int64_t count, float limit) {
+  int above = 0;
+  if (count == kLogitsAtOnce) {
+    for (int64_t i = 0; i < kLogitsAtOnce; ++i) above |= values[i] > limit ? 1 : 0;
+  } else {
+    for (int64_t i = 0; i < count; ++i) above |= values[i] > limit ? 1 : 0;
+  }
+  return above != 0;
+}
 
 /// Tiles from which on copying the weights of a panel pays.
 constexpr int64_t kCopyTiles = 4;
@@ -52,13 +68,19 @@ void CpuBackend::route_token(const MoeTask& task, int64_t token) noexcept {
   float* weights = chosen_weights_.data() + token * chosen;
   // Insertion into a short sorted list; of equal logits the lower id comes first.
   int64_t filled = 0;
-  for (int64_t e = 0; e < experts; ++e) {
-    int64_t at = filled;
-    while (at > 0 && logits[e] > logits[ids[at - 1]]) --at;
-    if (at == chosen) continue;
-    filled = std::min(filled + 1, chosen);
-    for (int64_t i = filled - 1; i > at; --i) ids[i] = ids[i - 1];
-    ids[at] = static_cast<int32_t>(e);
+  for (int64_t first = 0; first < experts; first += kLogitsAtOnce) {
+    const int64_t end = std::min(first + kLogitsAtOnce, experts);
+    if (filled == chosen && !any_above(logits + first, end - first, logits[ids[chosen - 1]])) {
+      continue;
+    }
+    for (int64_t e = first; e < end; ++e) {
+      int64_t at = filled;
+      while (at > 0 && logits[e] > logits[ids[at - 1]]) --at;
+      if (at == chosen) continue;
+      filled = std::min(filled + 1, chosen);
+      for (int64_t i = filled - 1; i > at; --i) ids[i] = ids[i - 1];
+      ids[at] = static_cast<int32_t>(e);
+    }
   }
   // Softmax, over the chosen alone when their weights are to sum to one (the same thing).
   const float largest = logits[ids[0]];
@@ -294,8 +316,7 @@ void CpuBackend::expert_down(const MoeTask& task, RowRange range, WorkerScratch&
 }
 
 RowPanels CpuBackend::down_panels(const MoeTask& task) const noexcept {
-  if (task.tokens <= kernels_.tile_tokens) return RowPanels::streamed(task.hidden, threads());
-  const int64_t rows = task.hidden / (2 * threads()) / kTailRowsMin * kTailRowsMin;
+  const int64_t rows = task.hidden / threads() / kTailRowsMin * kTailRowsMin;
   return RowPanels::even(task.hidden, std::clamp(rows, kTailRowsMin, kDownRowsMax));
 }
 
@@ -303,9 +324,16 @@ void CpuBackend::whole_expert(const MoeTask& task, const ExpertRun& run,
                               WorkerScratch& worker) noexcept {
   const QuantizedMatrix& down = run.weights->down;
   expert_inner(task, run, {0, run.weights->gate.rows}, &down, worker);
-  float* output = slot_outputs_.as<float>() + run.slots.first * task.hidden;
-  product(down, task.precision, {0, task.hidden},
-          down_input(task, down, run.slots, worker.gathered[0]), {output, task.hidden});
+  const TokenTiles tiles(run.slots.count, kernels_);
+  const int64_t panel_rows = tiles.count() == 1 ? task.hidden : kCachedRowsMax;
+  for (int64_t n = 0; n < task.hidden; n += panel_rows) {
+    for (int64_t i = 0; i < tiles.count(); ++i) {
+      const SlotRange slots{run.slots.first + tiles.first(i), tiles.size(i)};
+      product(down, task.precision, {n, std::min(n + panel_rows, task.hidden)},
+              down_input(task, down, slots, worker.gathered[0]),
+              {slot_outputs_.as<float>() + slots.first * task.hidden + n, task.hidden});
+    }
+  }
 }
 
 void CpuBackend::add_slots(const MoeTask& task, RowRange range) noexcept {
@@ -345,8 +373,7 @@ void CpuBackend::moe(const MoeTask& task) noexcept {
   CHECK(task.tokens <= limits_.tokens);
   route(task);
   quantize_expert_inputs(task);
-  const bool streamed = task.tokens <= kernels_.tile_tokens;
-  if (streamed && static_cast<int>(run_count_) >= threads()) whole_experts(task);
+  if (task.tokens <= kWholeTokens) whole_experts(task);
   else expert_panels(task);
 }
 
