@@ -34,7 +34,7 @@ struct BenchTest {
 
 struct BenchSettings {
   int repetitions = 5;
-  int64_t chunk_tokens = 512;
+  int64_t chunk_tokens = kDefaultChunk;
   double probe_seconds = 0.3;  // per measurement of a limit; 0: limits are not measured
 };
 

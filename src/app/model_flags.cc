@@ -69,7 +69,9 @@ void add_run_flags(CLI::App& command, ModelFlags& flags) {
   command.add_option("--isa", flags.kernel_set,
                      "Kernel set: reference, avx2, avxvnni, avx512, avx512bf16, neon (default: the "
                      "best that runs here)");
-  command.add_option("--chunk", flags.chunk_tokens, "Most prompt tokens of one forward pass")
+  command
+      .add_option("--chunk", flags.chunk_tokens,
+                  "Most prompt tokens of one forward pass; beside running answers 512 at most")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
   command.option_defaults()->group("Options");

@@ -34,7 +34,7 @@ struct ModelFlags {
   std::string dense = "checkpoint";
   std::string residency = "mapped";
   bool lock = false;
-  int64_t chunk_tokens = 512;
+  int64_t chunk_tokens = kDefaultChunk;
   bool quiet = false;  // --quiet of the program: says nothing on stderr
 };
 

@@ -20,7 +20,7 @@ struct MachineLimits {
   double storage_sequential_bytes_per_s = 0;
 };
 
-inline constexpr int64_t kPredictedChunk = 512;
+inline constexpr int64_t kPredictedChunk = kDefaultChunk;
 inline constexpr int64_t kPredictedContext = 4096;  // of the ledger
 inline constexpr int64_t kDeepTokens = 16384;       // what is measured beside depth 0
 

@@ -12,7 +12,7 @@ struct ServeSizes {
   int64_t context_tokens = 0;  // of each request; 0: 65536, or what the model has
   int64_t parallel = 0;        // requests that run together; 0: what fits, up to 4
   std::optional<int64_t> prefix_cache_mib = {};  // none: 2048, or an eighth of the memory
-  int64_t chunk_tokens = 512;
+  int64_t chunk_tokens = kDefaultChunk;
 };
 
 struct ServePlan {

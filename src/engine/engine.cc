@@ -10,6 +10,14 @@
 #include "engine/keep_points.h"
 
 namespace hearth {
+namespace {
+
+/// Most tokens of a pass that running answers wait for.
+constexpr int64_t kChunkBesideAnswers = 512;
+
+bool decodes(const PlaceWork& work) { return work.tokens == 1; }
+
+}  // namespace
 
 /// A sequence's state and scratch, taken once, and the request that has it now.
 struct Engine::Place {
@@ -193,7 +201,6 @@ void Engine::find_work() {
     work_.push_back(work_of(*place, 1 + rest / std::max(shares, int64_t{1})));
   }
   if (pacer_.prompts_next()) return;
-  const auto decodes = [](const PlaceWork& work) { return work.tokens == 1; };
   if (std::none_of(work_.begin(), work_.end(), decodes)) return;
   for (PlaceWork& work : work_) {
     if (work.tokens > 1) work = {};
@@ -228,7 +235,10 @@ Segment Engine::segment_of(Place& place, int64_t tokens) const {
 bool Engine::step() {
   admit();
   find_work();
-  plan_pass(work_, std::max(needs_.chunk_tokens, needs_.sequences), plan_);
+  const bool answers = std::any_of(work_.begin(), work_.end(), decodes);
+  const int64_t chunk =
+      answers ? std::min(needs_.chunk_tokens, kChunkBesideAnswers) : needs_.chunk_tokens;
+  plan_pass(work_, std::max(chunk, needs_.sequences), plan_);
   if (plan_.empty()) return false;
   batch_.clear();
   for (const PlannedSegment& planned : plan_) {

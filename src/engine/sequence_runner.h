@@ -10,9 +10,9 @@
 namespace hearth {
 
 struct RunnerLimits {
-  int64_t context_tokens = 0;  // room of the KV cache
-  int64_t chunk_tokens = 512;  // most tokens of one forward pass
-  int64_t logit_rows = 1;      // most rows of logits of one forward pass
+  int64_t context_tokens = 0;            // room of the KV cache
+  int64_t chunk_tokens = kDefaultChunk;  // most tokens of one forward pass
+  int64_t logit_rows = 1;                // most rows of logits of one forward pass
 };
 
 class SequenceRunner {

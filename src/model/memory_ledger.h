@@ -13,11 +13,11 @@ enum class Residency : uint8_t { kMapped, kResident };
 
 /// What will be run.
 struct RunNeeds {
-  int64_t context_tokens = 0;  // of all sequences together
-  int64_t sequences = 1;       // that run together
-  int64_t snapshots = 0;       // states kept aside
-  int64_t chunk_tokens = 512;  // most tokens of one forward pass
-  int64_t logit_rows = 1;      // most rows of logits of one
+  int64_t context_tokens = 0;            // of all sequences together
+  int64_t sequences = 1;                 // that run together
+  int64_t snapshots = 0;                 // states kept aside
+  int64_t chunk_tokens = kDefaultChunk;  // most tokens of one forward pass
+  int64_t logit_rows = 1;                // most rows of logits of one
 };
 
 struct MemoryLedger {

@@ -18,6 +18,10 @@
 
 namespace hearth {
 
+/// Prompt tokens of one forward pass, unless said otherwise. With so many an expert of 512 meets
+/// twenty on average, enough for its products to take longer than reading its weights.
+inline constexpr int64_t kDefaultChunk = 1024;
+
 struct ModelOptions {
   /// Float activations and a float KV cache everywhere: slow, for comparison with the reference.
   bool exact = false;

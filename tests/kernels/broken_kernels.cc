@@ -37,6 +37,18 @@ void zero_offset_masked(const QuantizedMatrix& matrix, int64_t row_begin, int64_
   reference_kernels().matmul_w8_int8(other, row_begin, row_end, input, output);
 }
 
+void starts_at_the_first_block(const QuantizedMatrix& matrix, int64_t block_begin,
+                               int64_t block_end, const ActivationTile& input, int32_t* sums) {
+  reference_kernels().block_sums_w4(matrix, 0, block_end - block_begin, input, sums);
+}
+
+void forgets_zero_points(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
+                         const ActivationTile& input, const int32_t* sums, float* y) {
+  QuantizedMatrix other = matrix;
+  other.zeros = nullptr;
+  reference_kernels().scale_sums_w8(other, row_begin, row_end, input, sums, y);
+}
+
 void depends_on_batch(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                       const FloatTile& input, const ProductOutput& output) {
   reference_kernels().matmul_f32(matrix, row_begin, row_end, input, output);
@@ -149,6 +161,10 @@ constexpr Mistake kMistakes[] = {
      [](KernelSet& s) { s.matmul_w4_int8 = last_row_slightly_wrong; }},
     {"matmul_w8_int8", "zero_offset ignored",
      [](KernelSet& s) { s.matmul_w8_int8 = zero_offset_masked; }},
+    {"block_sums_w4", "the first blocks always",
+     [](KernelSet& s) { s.block_sums_w4 = starts_at_the_first_block; }},
+    {"block_sums_w8", "zero points forgotten",
+     [](KernelSet& s) { s.scale_sums_w8 = forgets_zero_points; }},
     {"matmul_f32", "other bits in a batch of four",
      [](KernelSet& s) { s.matmul_f32 = depends_on_batch; }},
     {"matmul_bf16", "a write between rows of the output",

@@ -10,6 +10,8 @@ void check_quantize(const KernelSet& set, Check& check);
 void check_interleave(const KernelSet& set, Check& check);
 void check_w4_int8(const KernelSet& set, Check& check);
 void check_w8_int8(const KernelSet& set, Check& check);
+void check_w4_steps(const KernelSet& set, Check& check);
+void check_w8_steps(const KernelSet& set, Check& check);
 void check_w4_float(const KernelSet& set, Check& check);
 void check_w8_float(const KernelSet& set, Check& check);
 void check_bf16(const KernelSet& set, Check& check);

@@ -175,6 +175,39 @@ struct Size {
   int64_t group;
 };
 
+/// The two steps of one token's product: the sums of all blocks, from calls that share them, then
+/// rows in two parts. The product itself is checked elsewhere; this has to have its bits.
+void run_steps(const KernelSet& set, const PackedShape& shape, Inputs inputs, Check& check,
+               Random& random) {
+  const int64_t block = std::gcd(shape.group, int64_t{128});
+  const int64_t blocks = shape.cols / block;
+  check.start_case(fmt::format("{}, inputs {}", describe(shape), static_cast<int>(inputs)));
+  const PackedMatrix matrix(shape, random);
+  const QuantizedMatrix view = matrix.view();
+  const Int8Tokens source =
+      draw_tokens(1, shape.cols, block, inputs, shape.scales == Scales::kUnit, random);
+  const GuardedTile tile(source, shape.bits, 0, 1, shape.edge);
+  const ActivationTile input = tile.view();
+  std::vector<float> expected(static_cast<size_t>(shape.rows));
+  int8_product(set, view.layout)(view, 0, shape.rows, input, {expected.data(), shape.rows});
+
+  Guarded<int32_t> sums(blocks * shape.rows, shape.edge);
+  const int64_t split = random.integer(0, blocks);
+  block_sums(set, view.layout)(view, split, blocks, input, sums.data() + split * shape.rows);
+  block_sums(set, view.layout)(view, 0, split, input, sums.data());
+  check.require(sums.intact(), "wrote beside the sums");
+  sums.seal();
+  const int64_t part = random.integer(0, shape.rows);
+  for (const auto& [begin, end] : {std::pair(int64_t{0}, part), std::pair(part, shape.rows)}) {
+    Guarded<float> y(end - begin, shape.edge);
+    scale_sums(set, view.layout)(view, begin, end, input, sums.data(), y.data());
+    check.require(y.intact(), "wrote beside its rows");
+    for (int64_t n = begin; n < end; ++n) {
+      check.same("in two steps", 0, n, y[n - begin], expected[static_cast<size_t>(n)]);
+    }
+  }
+}
+
 /// Groups of 8 … whole rows; fewer, as many and more rows than vectors and panels hold.
 constexpr Size kSizes[] = {{1, 32, 32},    {3, 64, 32},     {7, 128, 128},  {8, 256, 64},
                            {9, 128, 32},   {15, 96, 96},    {16, 128, 16},  {17, 64, 64},
@@ -213,8 +246,25 @@ void run_all(MatmulInt8 kernel, int bits, Check& check) {
   }
 }
 
+void run_all_steps(const KernelSet& set, int bits, Check& check) {
+  Random random(static_cast<uint64_t>(bits) + 100);
+  constexpr Zeros kZeros[] = {Zeros::kSymmetric, Zeros::kOffset0, Zeros::kOffset1};
+  for (const Size& size : kSizes) {
+    for (const Inputs inputs : {Inputs::kRandom, Inputs::kExtremes, Inputs::kLargest}) {
+      PackedShape shape{.bits = bits, .rows = size.rows, .cols = size.cols, .group = size.group};
+      shape.codes = inputs == Inputs::kRandom ? Codes::kRandom : Codes::kExtremes;
+      shape.zeros = size.rows % (32 / bits) == 0 ? random.pick(kZeros) : Zeros::kSymmetric;
+      shape.scale_type = random.coin() ? ScaleType::kF16 : ScaleType::kBf16;
+      shape.edge = random.coin() ? Edge::kBegin : Edge::kEnd;
+      run_steps(set, shape, inputs, check, random);
+    }
+  }
+}
+
 }  // namespace
 
+void check_w4_steps(const KernelSet& set, Check& check) { run_all_steps(set, 4, check); }
+void check_w8_steps(const KernelSet& set, Check& check) { run_all_steps(set, 8, check); }
 void check_w4_int8(const KernelSet& set, Check& check) { run_all(set.matmul_w4_int8, 4, check); }
 void check_w8_int8(const KernelSet& set, Check& check) { run_all(set.matmul_w8_int8, 8, check); }
 

@@ -15,6 +15,8 @@ constexpr KernelCases kKernels[] = {
     {"interleave", check_interleave, pointer<&KernelSet::interleave>},
     {"matmul_w4_int8", check_w4_int8, pointer<&KernelSet::matmul_w4_int8>},
     {"matmul_w8_int8", check_w8_int8, pointer<&KernelSet::matmul_w8_int8>},
+    {"block_sums_w4", check_w4_steps, pointer<&KernelSet::block_sums_w4>},
+    {"block_sums_w8", check_w8_steps, pointer<&KernelSet::block_sums_w8>},
     {"matmul_w4_float", check_w4_float, pointer<&KernelSet::matmul_w4_float>},
     {"matmul_w8_float", check_w8_float, pointer<&KernelSet::matmul_w8_float>},
     {"matmul_bf16", check_bf16, pointer<&KernelSet::matmul_bf16>},

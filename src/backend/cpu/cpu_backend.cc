@@ -99,9 +99,9 @@ void CpuBackend::reserve(const BackendLimits& limits) {
   inner_.reserve(slots, limits.expert_width);
   block_sums_ = MemoryBlock(kBlockSumsMax * sizeof(int32_t));
   inner_values_ = MemoryBlock(sized(slots * limits.expert_width) * sizeof(float));
-  slot_outputs_ = MemoryBlock(sized(std::min(tokens, kWholeTokens) *
-                                    (limits.experts_per_token + 1) * limits.hidden) *
-                              sizeof(float));
+  slot_outputs_ = MemoryBlock(
+      sized(std::min(tokens, kWholeTokens) * (limits.experts_per_token + 1) * limits.hidden) *
+      sizeof(float));
   queries_ = MemoryBlock(sized(tokens * limits.attention.queries()) * sizeof(float));
   router_logits_.resize(sized(tokens * limits.experts));
   shared_logits_.resize(sized(tokens));

@@ -255,8 +255,7 @@ template <int kBits, int M, bool kPrefetch>
 void block_tile(const BlockWork& work, int64_t first_token) {
   const int64_t full = work.panel_rows / kLanes;
   const int64_t vectors = (work.panel_rows + kLanes - 1) / kLanes;
-  Prefetcher prefetcher{
-      .at = work.next.words, .columns = vectors, .stride = work.next.stride};
+  Prefetcher prefetcher{.at = work.next.words, .columns = vectors, .stride = work.next.stride};
   block_full_vectors<kBits, M, tile_vectors(M), kPrefetch>(work, 0, first_token, prefetcher);
   if (full < vectors) {
     block_vectors<kBits, M, 1, false, kPrefetch>(work, full, first_token, prefetcher);

@@ -53,9 +53,8 @@ struct StreamVectors {
   static HEARTH_INLINE Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
 
   static HEARTH_INLINE Float load_scales(const uint16_t* p, ScaleType type, int64_t left) {
-    return halves_to_float(left >= kLanes
-                               ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))
-                               : _mm256_maskz_loadu_epi16(first_lanes(left), p),
+    return halves_to_float(left >= kLanes ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))
+                                          : _mm256_maskz_loadu_epi16(first_lanes(left), p),
                            type);
   }
   static HEARTH_INLINE void add_scaled(float* y, int64_t left, Float scales, float scale,

@@ -91,8 +91,8 @@ struct Int8Vectors {
   static HEARTH_INLINE Ints add(Ints a, Ints b) { return vaddq_s32(a, b); }
   static HEARTH_INLINE void add_scaled(float* y, int64_t left, Float scales, float scale,
                                        Ints sum) {
-    store_floats(
-        y, vfmaq_f32(load_floats(y, left), vmulq_n_f32(scales, scale), vcvtq_f32_s32(sum)), left);
+    store_floats(y, vfmaq_f32(load_floats(y, left), vmulq_n_f32(scales, scale), vcvtq_f32_s32(sum)),
+                 left);
   }
   static HEARTH_INLINE void store(float* y, const float* totals, int64_t left) {
     store_floats(y, vld1q_f32(totals), left);
