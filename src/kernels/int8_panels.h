@@ -160,9 +160,9 @@ struct Int8Panels {
   template <int kBits>
   static void product(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                       const ActivationTile& input, const ProductOutput& output) {
-    using Stream = Int8Stream<Vectors>;
-    if (Stream::takes(matrix, row_begin, row_end, input.tokens)) {
-      return Stream::template whole<kBits>(matrix, input, output.values);
+    if (Int8Stream<Vectors>::template whole<kBits>(matrix, row_begin, row_end, input,
+                                                   output.values)) {
+      return;
     }
     constexpr int64_t kPanelRows = Vectors::kPanelVectors * kLanes;
     const int tiles = (input.tokens + Vectors::kTileTokens - 1) / Vectors::kTileTokens;

@@ -30,29 +30,28 @@ struct Int8Stream {
   /// Words of a cache line, and how many words ahead lines are asked for.
   static constexpr int64_t kLine = 16;
   static constexpr int64_t kAhead = 1024;
-  /// Most rows of whole(): sums that stay in the first-level cache.
+  /// Most rows of whole: sums that stay in the first-level cache.
   static constexpr int64_t kMaxRows = 2048;
 
-  static bool takes(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end, int tokens) {
-    return tokens == 1 && row_begin == 0 && row_end == matrix.rows && row_end <= kMaxRows;
-  }
-
-  /// y[0, rows), by one worker.
+  /// A MatmulInt8 of one token and all rows, unless these are too many; false for others.
   template <int kBits>
-  static void whole(const QuantizedMatrix& matrix, const ActivationTile& input, float* y) {
+  static bool whole(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
+                    const ActivationTile& input, float* y) {
+    if (input.tokens > 1 || row_end - row_begin < matrix.rows || row_end > kMaxRows) return false;
     alignas(64) int32_t sums[kMaxRows];
     for (int64_t n = 0; n < matrix.rows; ++n) y[n] = 0.0f;
     for (int64_t b = 0; b < matrix.cols / input.block; ++b) {
-      prefetch_scales<kBits>(matrix, b * input.block / matrix.group_size);
+      ask_for_scales<kBits>(matrix, b * input.block / matrix.group_size);
       block_sums<kBits>(matrix, b, input, sums);
       scale_rows<kBits>(matrix, 0, matrix.rows, b, input, sums, y);
     }
+    return true;
   }
 
   /// A BlockSums.
   template <int kBits>
-  static void blocks_sums(const QuantizedMatrix& matrix, int64_t block_begin, int64_t block_end,
-                          const ActivationTile& input, int32_t* sums) {
+  static void sums_of_blocks(const QuantizedMatrix& matrix, int64_t block_begin, int64_t block_end,
+                             const ActivationTile& input, int32_t* sums) {
     for (int64_t b = block_begin; b < block_end; ++b, sums += matrix.rows) {
       block_sums<kBits>(matrix, b, input, sums);
     }
@@ -60,8 +59,8 @@ struct Int8Stream {
 
   /// A ScaleSums.
   template <int kBits>
-  static void scale_sums(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
-                         const ActivationTile& input, const int32_t* sums, float* y) {
+  static void scale_all_blocks(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
+                               const ActivationTile& input, const int32_t* sums, float* y) {
     for (int64_t n = row_begin; n < row_end; ++n) y[n - row_begin] = 0.0f;
     for (int64_t b = 0; b < matrix.cols / input.block; ++b) {
       scale_rows<kBits>(matrix, row_begin, row_end, b, input, sums + b * matrix.rows + row_begin,
@@ -72,9 +71,9 @@ struct Int8Stream {
  private:
   /// One row of words. kFirst: of the block.
   template <int kBits, bool kFirst>
-  static HEARTH_INLINE void add_row(const uint32_t* words, int64_t rows,
-                                    const typename Vectors::template Inputs<kBits>& x,
-                                    int32_t* sums) {
+  static HEARTH_INLINE void add_words_row(const uint32_t* words, int64_t rows,
+                                          const typename Vectors::template Inputs<kBits>& x,
+                                          int32_t* sums) {
     const auto add = [&](int64_t n, int64_t left) HEARTH_ALWAYS_INLINE {
       const Ints before = kFirst ? Ints{} : Vectors::load_ints(sums + n, left);
       Vectors::store_ints(sums + n, Vectors::template add_words<kBits>(before, words + n, left, x),
@@ -97,10 +96,10 @@ struct Int8Stream {
     const uint32_t* words =
         static_cast<const uint32_t*>(matrix.weights) + block * word_rows * matrix.rows;
     const int32_t* x = input.words + block * word_rows * kRowInputs;
-    add_row<kBits, true>(words, matrix.rows, Vectors::template load_inputs<kBits>(x), sums);
+    add_words_row<kBits, true>(words, matrix.rows, Vectors::template load_inputs<kBits>(x), sums);
     for (int64_t r = 1; r < word_rows; ++r) {
-      add_row<kBits, false>(words + r * matrix.rows, matrix.rows,
-                            Vectors::template load_inputs<kBits>(x + r * kRowInputs), sums);
+      add_words_row<kBits, false>(words + r * matrix.rows, matrix.rows,
+                                  Vectors::template load_inputs<kBits>(x + r * kRowInputs), sums);
     }
   }
 
@@ -124,7 +123,7 @@ struct Int8Stream {
 
   /// What the end of a block needs.
   template <int kBits>
-  static void prefetch_scales(const QuantizedMatrix& matrix, int64_t group) {
+  static void ask_for_scales(const QuantizedMatrix& matrix, int64_t group) {
     const auto prefetch = [](const void* first, int64_t bytes) {
       for (int64_t i = 0; i < bytes; i += 64) {
         __builtin_prefetch(static_cast<const char*>(first) + i);
@@ -139,10 +138,10 @@ struct Int8Stream {
 template <typename Vectors>
 void use_streams(KernelSet& set) {
   using Stream = Int8Stream<Vectors>;
-  set.block_sums_w4 = Stream::template blocks_sums<4>;
-  set.block_sums_w8 = Stream::template blocks_sums<8>;
-  set.scale_sums_w4 = Stream::template scale_sums<4>;
-  set.scale_sums_w8 = Stream::template scale_sums<8>;
+  set.block_sums_w4 = Stream::template sums_of_blocks<4>;
+  set.block_sums_w8 = Stream::template sums_of_blocks<8>;
+  set.scale_sums_w4 = Stream::template scale_all_blocks<4>;
+  set.scale_sums_w8 = Stream::template scale_all_blocks<8>;
 }
 
 }  // namespace

@@ -241,11 +241,11 @@ inline MatmulInt8 int8_product(const KernelSet& set, QuantLayout layout) {
 }
 
 /// Its two steps.
-inline BlockSums block_sums(const KernelSet& set, QuantLayout layout) {
+inline BlockSums int8_block_sums(const KernelSet& set, QuantLayout layout) {
   return layout == QuantLayout::kW4KPacked ? set.block_sums_w4 : set.block_sums_w8;
 }
 
-inline ScaleSums scale_sums(const KernelSet& set, QuantLayout layout) {
+inline ScaleSums int8_scale_sums(const KernelSet& set, QuantLayout layout) {
   return layout == QuantLayout::kW4KPacked ? set.scale_sums_w4 : set.scale_sums_w8;
 }
 

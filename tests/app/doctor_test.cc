@@ -155,9 +155,9 @@ TEST(Predict, CurvesGrowWithDepth) {
                          .head_seconds = 0};
   EXPECT_DOUBLE_EQ(curve.decode_tokens_per_s(0), 10);
   EXPECT_DOUBLE_EQ(curve.decode_tokens_per_s(10000), 5);
-  EXPECT_DOUBLE_EQ(curve.prefill_tokens_per_s(512), 512);
-  // Chunks at depths 0 and 512.
-  EXPECT_DOUBLE_EQ(curve.prefill_tokens_per_s(1024), 1024 / 2.512);
+  EXPECT_DOUBLE_EQ(curve.prefill_tokens_per_s(kPredictedChunk), kPredictedChunk);
+  // Chunks at depths 0 and 1024.
+  EXPECT_DOUBLE_EQ(curve.prefill_tokens_per_s(2 * kPredictedChunk), 2048 / 3.024);
 }
 
 TEST(KnownCheckpoints, OutlinesAreWhatLoadingFinds) {

@@ -65,7 +65,7 @@ json from(const json& value, const std::string& origin) {
   EXPECT_NE((text).find(part), std::string::npos) << "no \"" << (part) << "\" in: " << (text)
 
 TEST_F(SettingsTest, FlagOutranksVariableOutranksFileOutranksDefault) {
-  EXPECT_EQ(setting("chunk"), from(512, "default"));
+  EXPECT_EQ(setting("chunk"), from(1024, "default"));
   EXPECT_EQ(setting("seed"), from(nullptr, "not set"));
   write("# a comment\nchunk = 64\n");
   EXPECT_EQ(setting("chunk"), from(64, file().string() + ":2"));

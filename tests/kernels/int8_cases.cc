@@ -193,14 +193,14 @@ void run_steps(const KernelSet& set, const PackedShape& shape, Inputs inputs, Ch
 
   Guarded<int32_t> sums(blocks * shape.rows, shape.edge);
   const int64_t split = random.integer(0, blocks);
-  block_sums(set, view.layout)(view, split, blocks, input, sums.data() + split * shape.rows);
-  block_sums(set, view.layout)(view, 0, split, input, sums.data());
+  int8_block_sums(set, view.layout)(view, split, blocks, input, sums.data() + split * shape.rows);
+  int8_block_sums(set, view.layout)(view, 0, split, input, sums.data());
   check.require(sums.intact(), "wrote beside the sums");
   sums.seal();
   const int64_t part = random.integer(0, shape.rows);
   for (const auto& [begin, end] : {std::pair(int64_t{0}, part), std::pair(part, shape.rows)}) {
     Guarded<float> y(end - begin, shape.edge);
-    scale_sums(set, view.layout)(view, begin, end, input, sums.data(), y.data());
+    int8_scale_sums(set, view.layout)(view, begin, end, input, sums.data(), y.data());
     check.require(y.intact(), "wrote beside its rows");
     for (int64_t n = begin; n < end; ++n) {
       check.same("in two steps", 0, n, y[n - begin], expected[static_cast<size_t>(n)]);

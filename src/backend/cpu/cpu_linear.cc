@@ -158,9 +158,9 @@ void CpuBackend::scale_linear(std::span<const Share> shares) noexcept {
     const int64_t begin = panel * kScaledRows;
     const int64_t end = std::min(begin + kScaledRows, matrix.rows);
     float* y = task.accumulate ? scratch(worker) : task.output + begin;
-    scale_sums(kernels_, matrix.layout)(matrix, begin, end,
-                                        inputs_.find(matrix).tile(input_shape(matrix), 0, 1),
-                                        shares[i].sums, y);
+    int8_scale_sums(kernels_, matrix.layout)(matrix, begin, end,
+                                             inputs_.find(matrix).tile(input_shape(matrix), 0, 1),
+                                             shares[i].sums, y);
     if (task.accumulate) kernels_.accumulate(y, 1.0f, end - begin, task.output + begin);
   });
 }
@@ -185,9 +185,9 @@ void CpuBackend::linear(std::span<const LinearTask> tasks, const float* x,
     }
     const int64_t begin = item * share.item_blocks;
     const int64_t end = std::min(begin + share.item_blocks, block_count(matrix));
-    block_sums(kernels_, matrix.layout)(matrix, begin, end,
-                                        inputs_.find(matrix).tile(input_shape(matrix), 0, 1),
-                                        share.sums + begin * matrix.rows);
+    int8_block_sums(kernels_, matrix.layout)(matrix, begin, end,
+                                             inputs_.find(matrix).tile(input_shape(matrix), 0, 1),
+                                             share.sums + begin * matrix.rows);
   });
   if (plan.by_inputs()) scale_linear(plan.shares());
 }

@@ -357,13 +357,11 @@ int64_t panel_rows_of(int64_t tokens) {
   return (most < kPanelVectors ? most : kPanelVectors) * kLanes;
 }
 
-using Stream = Int8Stream<StreamVectors>;
-
 template <int kBits>
 void product(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
              const ActivationTile& input, const ProductOutput& output) {
-  if (Stream::takes(matrix, row_begin, row_end, input.tokens)) {
-    return Stream::whole<kBits>(matrix, input, output.values);
+  if (Int8Stream<StreamVectors>::whole<kBits>(matrix, row_begin, row_end, input, output.values)) {
+    return;
   }
   alignas(64) float totals[kPanelSums * kLanes];
   const int64_t panel_rows = panel_rows_of(input.tokens);
