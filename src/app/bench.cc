@@ -28,7 +28,7 @@ struct BenchOptions {
   std::vector<int64_t> generated{128};
   std::vector<int64_t> depths{0};
   std::vector<int64_t> batches{1};
-  std::vector<int64_t> chunks{512};
+  std::vector<int64_t> chunks{kDefaultChunk};
   std::vector<int> threads{0};
   std::vector<std::string> kernel_sets;  // none: the best
   int repetitions = 5;

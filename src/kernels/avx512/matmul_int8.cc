@@ -15,10 +15,9 @@
 // vectors goes through all inputs one block at a time, its float sums in memory (the first-level
 // cache).
 //
-// One token is bound by memory, and leaves the order of its reads to the processor's prefetchers,
-// which follow it: prefetch instructions only took room in the queues. More tokens spend longer on
-// a block than these look ahead: the block after it is then asked for by instructions, at the end
-// of a panel the first one of what comes next; its scales likewise.
+// One token and all rows of a matrix go front to back (kernels/int8_stream.h). More tokens spend
+// longer on a block than prefetchers look ahead: the block after it is then asked for by
+// instructions, at the end of a panel the first one of what comes next; its scales likewise.
 //
 // Loads are the scarce thing: with one for every two products and the lines that arrive from
 // memory, each further one costs speed. Words of weights are therefore loaded once and kept, and
