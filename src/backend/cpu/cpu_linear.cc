@@ -21,6 +21,11 @@ int64_t block_count(const QuantizedMatrix& matrix) {
   return matrix.cols / activation_block(matrix);
 }
 
+/// Whether one token's product can be shared by inputs. Slices are short enough as they are.
+bool has_steps(const LinearTask& task) {
+  return wants_int8(*task.matrix, task.precision) && task.matrix->slice_rows == 0;
+}
+
 }  // namespace
 
 /// How one task of a call is handed out.
@@ -40,15 +45,13 @@ class LinearPlan {
     CHECK(tasks.size() <= kMaxTasks);
     int64_t all_sums = 0;
     for (const LinearTask& task : tasks) {
-      if (wants_int8(*task.matrix, task.precision)) {
-        all_sums += task.matrix->rows * block_count(*task.matrix);
-      }
+      if (has_steps(task)) all_sums += task.matrix->rows * block_count(*task.matrix);
     }
     by_inputs_ = tokens == 1 && all_sums <= kBlockSumsMax;
     for (const LinearTask& task : tasks) {
       Share& share = shares_[count_++];
       share = {&task, panels(*task.matrix).count(), 0, sums};
-      if (by_inputs_ && wants_int8(*task.matrix, task.precision) && task.matrix->slice_rows == 0) {
+      if (by_inputs_ && has_steps(task)) {
         const int64_t blocks = block_count(*task.matrix);
         const int64_t bytes = static_cast<int64_t>(matrix_bytes(*task.matrix));
         share.item_blocks = std::clamp<int64_t>(kItemBytes * blocks / bytes, 1, blocks);

@@ -38,14 +38,10 @@ float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
 /// Router logits that are looked at together: seldom is one of them among the chosen.
 constexpr int64_t kLogitsAtOnce = 16;
 
-/// Without branches, so that compilers make vectors of it.
-bool any_above(const float* values, int64_t count, float limit) {
+/// Of kLogitsAtOnce values; without branches, so that compilers make vectors of it.
+bool any_above(const float* values, float limit) {
   int above = 0;
-  if (count == kLogitsAtOnce) {
-    for (int64_t i = 0; i < kLogitsAtOnce; ++i) above |= values[i] > limit ? 1 : 0;
-  } else {
-    for (int64_t i = 0; i < count; ++i) above |= values[i] > limit ? 1 : 0;
-  }
+  for (int64_t i = 0; i < kLogitsAtOnce; ++i) above |= values[i] > limit ? 1 : 0;
   return above != 0;
 }
 
@@ -70,9 +66,8 @@ void CpuBackend::route_token(const MoeTask& task, int64_t token) noexcept {
   int64_t filled = 0;
   for (int64_t first = 0; first < experts; first += kLogitsAtOnce) {
     const int64_t end = std::min(first + kLogitsAtOnce, experts);
-    if (filled == chosen && !any_above(logits + first, end - first, logits[ids[chosen - 1]])) {
-      continue;
-    }
+    const bool whole = end - first == kLogitsAtOnce;
+    if (whole && filled == chosen && !any_above(logits + first, logits[ids[chosen - 1]])) continue;
     for (int64_t e = first; e < end; ++e) {
       int64_t at = filled;
       while (at > 0 && logits[e] > logits[ids[at - 1]]) --at;

@@ -34,11 +34,8 @@ class RowPanels {
   /// For tokens that fit one tile, whose product is as fast as memory: long pieces of every weight
   /// row, then, for the last of the work, short ones. Slices are read whole, front to back.
   static RowPanels streamed(const QuantizedMatrix& matrix, int workers) {
-    return matrix.slice_rows > 0 ? even(matrix.rows, matrix.slice_rows)
-                                 : streamed(matrix.rows, workers);
-  }
-
-  static RowPanels streamed(int64_t rows, int workers) {
+    if (matrix.slice_rows > 0) return even(matrix.rows, matrix.slice_rows);
+    const int64_t rows = matrix.rows;
     RowPanels panels{rows, rows < 2 * workers * kTailRows ? kTailRowsMin : kTailRows};
     const int64_t before_tail = std::max<int64_t>(0, rows - workers * panels.small_rows_);
     const int64_t fair = before_tail / workers / panels.small_rows_ * panels.small_rows_;
