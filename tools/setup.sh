@@ -205,6 +205,6 @@ build() {
     logged "Configuring $preset" "read the first error in $log." \
       cmake --preset "$preset" -D HEARTH_BATCHES=ON
   fi
-  logged "Building $preset" "read the first error in $log; if memory ran out, close programs." \
+  logged "Building $preset" "read the first error in $log; if memory or disk is full, make room." \
     cmake --build --preset "$preset" --parallel "$jobs" --target "$@"
 }
