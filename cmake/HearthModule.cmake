@@ -39,8 +39,8 @@ function(hearth_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest_main)
-  # Seventy programs that each hold the lines of every library would be two gigabytes. Sanitizers and
-  # the debug preset keep them for their reports.
+  # Seventy programs that each hold the lines of every library would be two gigabytes. Sanitizers
+  # and the debug preset keep them for their reports.
   if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT HEARTH_SANITIZE)
     target_link_options(${name} PRIVATE LINKER:--strip-debug)
   endif()

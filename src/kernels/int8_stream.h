@@ -10,8 +10,8 @@
 //
 // `Vectors` has, beside what int8_panels.h says of it:
 //   load_ints(p, left), store_ints(p, ints, left)   kLanes of them or fewer
-//   Inputs<bits>, load_inputs<bits>(words)  one token's operands of a row of words
-//   add_words<bits>(sums, p, left, inputs)          adds the products of kLanes words or fewer
+//   Operand, broadcast(word)                        four int8 activations in every lane
+//   add_words<bits>(sums, p, left, operands)        adds the products of kLanes words or fewer
 //   add(a, b)                                       ints
 //
 // Internal linkage throughout: every set compiles it with its own flags.
@@ -69,15 +69,24 @@ struct Int8Stream {
   }
 
  private:
+  /// One token's activations that meet a row of words.
+  template <int kBits>
+  struct Inputs {
+    typename Vectors::Operand operands[8 / kBits];
+
+    explicit HEARTH_INLINE Inputs(const int32_t* words) {
+      for (int i = 0; i < 8 / kBits; ++i) operands[i] = Vectors::broadcast(words[i]);
+    }
+  };
+
   /// One row of words. kFirst: of the block.
   template <int kBits, bool kFirst>
   static HEARTH_INLINE void add_words_row(const uint32_t* words, int64_t rows,
-                                          const typename Vectors::template Inputs<kBits>& x,
-                                          int32_t* sums) {
+                                          const Inputs<kBits>& x, int32_t* sums) {
     const auto add = [&](int64_t n, int64_t left) HEARTH_ALWAYS_INLINE {
       const Ints before = kFirst ? Ints{} : Vectors::load_ints(sums + n, left);
-      Vectors::store_ints(sums + n, Vectors::template add_words<kBits>(before, words + n, left, x),
-                          left);
+      const Ints after = Vectors::template add_words<kBits>(before, words + n, left, x.operands);
+      Vectors::store_ints(sums + n, after, left);
     };
     int64_t n = 0;
     for (; n + kLine <= rows; n += kLine) {
@@ -96,10 +105,10 @@ struct Int8Stream {
     const uint32_t* words =
         static_cast<const uint32_t*>(matrix.weights) + block * word_rows * matrix.rows;
     const int32_t* x = input.words + block * word_rows * kRowInputs;
-    add_words_row<kBits, true>(words, matrix.rows, Vectors::template load_inputs<kBits>(x), sums);
+    add_words_row<kBits, true>(words, matrix.rows, Inputs<kBits>(x), sums);
     for (int64_t r = 1; r < word_rows; ++r) {
       add_words_row<kBits, false>(words + r * matrix.rows, matrix.rows,
-                                  Vectors::template load_inputs<kBits>(x + r * kRowInputs), sums);
+                                  Inputs<kBits>(x + r * kRowInputs), sums);
     }
   }
 

@@ -36,9 +36,10 @@ struct ActivationTile {
   int64_t next_row = 0;
   /// Where several tiles meet the same rows of a matrix, one after the other: room for the words of
   /// these rows, [cols·bits/32][row_end − row_begin], or null. The call of the first tile may leave
-  /// them there, close together, for the others.
+  /// them there, close together, for the others, which may fetch the next call's rows instead.
   uint32_t* copy = nullptr;
-  bool first_of_copy = false;
+  int tile = 0;  // which one of `tiles` this is
+  int tiles = 1;
 };
 
 /// Float activations: one pointer to [cols] values per token, at most kMaxTileTokens.

@@ -139,7 +139,7 @@ class RowTask {
                         static_cast<const uint32_t*>(to.weights))),
         scales_(scales + (to_.scales - to.scales)),
         first_row_(first_row),
-        slice_row_(to.slice_rows == 0 ? first_row : first_row % to.slice_rows),
+        slice_row_(row_in_slice(to, first_row)),
         rows_(std::min(kTaskRows, from.rows - first_row_)) {}
 
   double error() const { return error_; }

@@ -43,10 +43,15 @@ struct QuantizedMatrix {
   int64_t slice_rows = 0;
 };
 
-/// The slice that has the row; its own row 0 is the matrix's row − row % slice_rows.
+/// Where a row of the matrix is in the slice that has it.
+inline int64_t row_in_slice(const QuantizedMatrix& matrix, int64_t row) {
+  return matrix.slice_rows == 0 ? row : row % matrix.slice_rows;
+}
+
+/// The slice that has the row.
 inline QuantizedMatrix slice_at(const QuantizedMatrix& matrix, int64_t row) {
   if (matrix.slice_rows == 0) return matrix;
-  const int64_t first = row - row % matrix.slice_rows;
+  const int64_t first = row - row_in_slice(matrix, row);
   const int64_t words = matrix.cols / (matrix.layout == QuantLayout::kW4KPacked ? 8 : 4);
   QuantizedMatrix slice = matrix;
   slice.slice_rows = 0;

@@ -74,16 +74,18 @@ TEST(LinearTest, ASlicedMatrixIsTheMatrix) {
 }
 
 /// One token is shared by inputs or by slices, a few by long panels, many by panels that a cache
-/// holds.
+/// holds; with ten threads these have other sizes.
 TEST(LinearTest, TheSameBitsAloneInABatchAndOnAnyThreads) {
   CpuBackend alone({.threads = 1, .kernel_set = ""});
   CpuBackend many({.threads = 3, .kernel_set = ""});
+  CpuBackend more({.threads = 10, .kernel_set = ""});
   constexpr int64_t kTokens = 60;
   const std::vector<float> x = inputs(kTokens);
   for (const int64_t rows : {100, 1000, 2100, 8192 + 100}) {
     const Head head(rows, alone);
     const std::vector<float> batch = product(many, head.matrix(), x);
     EXPECT_EQ(product(alone, head.matrix(), x), batch);
+    EXPECT_EQ(product(more, head.matrix(), x), batch);
     for (const int64_t tokens : {1, 2, 5, 24}) {
       const std::span<const float> part(x.data(), static_cast<size_t>(tokens * kCols));
       const std::vector<float> few = product(many, head.matrix(), part);

@@ -7,7 +7,7 @@ namespace {
 
 float packed_value(const QuantizedMatrix& matrix, int64_t matrix_row, int64_t col) {
   const QuantizedMatrix m = slice_at(matrix, matrix_row);
-  const int64_t row = matrix.slice_rows == 0 ? matrix_row : matrix_row % matrix.slice_rows;
+  const int64_t row = row_in_slice(matrix, matrix_row);
   const int bits = weight_bits(m.layout);
   const int64_t per_word = 32 / bits;
   const uint32_t mask = (1u << bits) - 1;

@@ -28,6 +28,7 @@ inline constexpr int64_t kWholeTokens = kMaxTileTokens;
 inline constexpr int64_t kBlockSumsMax = int64_t{1} << 18;
 
 struct Share;
+struct NextPanel;
 
 /// The inputs of one tile of tokens, in the form that the product needs.
 struct TileInput {
@@ -106,8 +107,7 @@ class CpuBackend final : public Backend {
 
   void quantize_tiles(const float* x, int64_t columns, int64_t tokens) noexcept;
   void linear_panel(const LinearTask& task, RowRange range, const float* x, int64_t tokens,
-                    WorkerScratch& worker) noexcept;
-
+                    const NextPanel& next, WorkerScratch& worker) noexcept;
   void scale_linear(std::span<const Share> shares) noexcept;
 
   void delta_key_head(const GatedDeltaTask& task, const DeltaSegment& segment, int64_t key_head,

@@ -36,6 +36,12 @@ struct Share {
   int32_t* sums = nullptr;  // [blocks][rows], where items are blocks
 };
 
+/// A panel that a worker has not begun yet.
+struct NextPanel {
+  QuantizedMatrix slice;  // of no rows: unknown
+  int64_t row = 0;
+};
+
 /// How all tasks of a call are: their items one behind the other.
 class LinearPlan {
  public:
@@ -73,6 +79,17 @@ class LinearPlan {
     return shares_[i];
   }
 
+  /// What the worker of an item is likely to take after it, where it is like this one.
+  NextPanel after(int64_t item) const {
+    const QuantLayout layout = find(item).task->matrix->layout;
+    int64_t later = item + workers_;
+    if (later >= items_) return {};
+    const QuantizedMatrix& matrix = *find(later).task->matrix;
+    if (matrix.layout != layout) return {};
+    const int64_t row = panels(matrix).range(later).begin;
+    return {slice_at(matrix, row), row_in_slice(matrix, row)};
+  }
+
   RowPanels panels(const QuantizedMatrix& matrix) const {
     return streamed_ ? RowPanels::streamed(matrix, workers_) : RowPanels::cached(matrix, workers_);
   }
@@ -90,7 +107,7 @@ void CpuBackend::product(const QuantizedMatrix& matrix, Precision precision, Row
                          const TileInput& input, const ProductOutput& output) const noexcept {
   for (int64_t row = range.begin; row < range.end;) {
     const QuantizedMatrix slice = slice_at(matrix, row);
-    const int64_t first = matrix.slice_rows == 0 ? row : row % matrix.slice_rows;
+    const int64_t first = row_in_slice(matrix, row);
     const int64_t end = std::min(slice.rows, first + range.end - row);
     const ProductOutput to{output.values + row - range.begin, output.stride};
     if (wants_int8(matrix, precision)) {
@@ -116,7 +133,8 @@ void CpuBackend::quantize_tiles(const float* x, int64_t columns, int64_t tokens)
 }
 
 void CpuBackend::linear_panel(const LinearTask& task, RowRange range, const float* x,
-                              int64_t tokens, WorkerScratch& worker) noexcept {
+                              int64_t tokens, const NextPanel& next,
+                              WorkerScratch& worker) noexcept {
   const QuantizedMatrix& matrix = *task.matrix;
   float* scratch = worker.floats();
   const int64_t count = range.end - range.begin;
@@ -130,7 +148,10 @@ void CpuBackend::linear_panel(const LinearTask& task, RowRange range, const floa
       if (tiles.count() > 1 &&
           count * matrix.cols * weight_bits(matrix.layout) / 8 <= kCachedBytes) {
         input.quantized.copy = worker.copy.as<uint32_t>();
-        input.quantized.first_of_copy = i == 0;
+        input.quantized.tile = static_cast<int>(i);
+        input.quantized.tiles = static_cast<int>(tiles.count());
+        input.quantized.next = next.slice.rows > 0 ? &next.slice : nullptr;
+        input.quantized.next_row = next.row;
       }
     } else {
       for (int t = 0; t < input.tokens; ++t) rows[t] = x + (first + t) * matrix.cols;
@@ -180,10 +201,11 @@ void CpuBackend::linear(std::span<const LinearTask> tasks, const float* x,
   const LinearPlan plan(tasks, tokens, tokens <= kernels_.tile_tokens, threads(),
                         block_sums_.as<int32_t>());
   pool_.parallel_for(plan.items(), [&](int64_t item, int worker) {
+    const NextPanel next = plan.after(item);
     const Share& share = plan.find(item);
     const QuantizedMatrix& matrix = *share.task->matrix;
     if (share.item_blocks == 0) {
-      return linear_panel(*share.task, plan.panels(matrix).range(item), x, tokens,
+      return linear_panel(*share.task, plan.panels(matrix).range(item), x, tokens, next,
                           workers_[static_cast<size_t>(worker)]);
     }
     const int64_t begin = item * share.item_blocks;

@@ -46,7 +46,14 @@ bool any_above(const float* values, float limit) {
 }
 
 /// Tiles from which on copying the weights of a panel pays.
-constexpr int64_t kCopyTiles = 4;
+constexpr int64_t kCopyTiles = 7;
+
+/// Says that the tile is one of those that meet a panel's copy.
+void use_copy(ActivationTile& input, uint32_t* copy, int64_t tile, int64_t tiles) {
+  input.copy = copy;
+  input.tile = static_cast<int>(tile);
+  input.tiles = static_cast<int>(tiles);
+}
 
 /// Says that the product after this one is of `next`, from a row on.
 void hint(ActivationTile& input, const QuantizedMatrix* next, int64_t row) {
@@ -241,12 +248,12 @@ void CpuBackend::expert_inner(const MoeTask& task, const ExpertRun& run, RowRang
       for (int64_t i = 0; i < end - begin; ++i) {
         const bool last = i + 1 == end - begin;
         if (copy) {
-          gate[i].quantized.copy = worker.copy.as<uint32_t>();
-          up[i].quantized.copy = gate[i].quantized.copy + kCachedBytes / 8;
-          gate[i].quantized.first_of_copy = up[i].quantized.first_of_copy = begin + i == 0;
+          uint32_t* words = worker.copy.as<uint32_t>();
+          use_copy(gate[i].quantized, words, begin + i, tiles.count());
+          use_copy(up[i].quantized, words + kCachedBytes / 8, begin + i, tiles.count());
         }
         hint(gate[i].quantized, i == 0 ? &weights.up : nullptr, n);
-        if (!last) {
+        if (!last && !copy) {
           hint(up[i].quantized, nullptr, 0);
         } else if (range.end < rows.end) {
           hint(up[i].quantized, &weights.gate, range.end);
@@ -291,8 +298,7 @@ void CpuBackend::expert_down(const MoeTask& task, RowRange range, WorkerScratch&
       const int64_t first = run.slots.first + tiles.first(i);
       TileInput input = down_input(task, down, {first, tiles.size(i)}, worker.gathered[0]);
       if (tiles.count() >= kCopyTiles && count * down.cols <= kCachedBytes) {
-        input.quantized.copy = worker.copy.as<uint32_t>();
-        input.quantized.first_of_copy = i == 0;
+        use_copy(input.quantized, worker.copy.as<uint32_t>(), i, tiles.count());
       }
       if (r + 1 < run_count_ && i + 1 == tiles.count()) {
         hint(input.quantized, &runs_[r + 1].weights->down, range.begin);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 
 #include "backend/backend.h"
@@ -45,12 +46,12 @@ class RowPanels {
   }
 
   /// For more tokens, whose product is as fast as arithmetic: what stays in the cache from tile to
-  /// tile.
+  /// tile. Powers of two: a panel is in one slice, for its copy is.
   static RowPanels cached(const QuantizedMatrix& matrix, int workers) {
     const int64_t fair = matrix.rows / (kCachedPanelsPerWorker * workers);
     const int64_t fitting = kCachedBytes / (matrix.cols * weight_bits(matrix.layout) / 8);
-    const int64_t rows = std::min({fair, fitting, kCachedRowsMax});
-    return {matrix.rows, std::max(rows / kCachedRowsMin * kCachedRowsMin, kCachedRowsMin)};
+    const int64_t rows = std::clamp(std::min(fair, fitting), kCachedRowsMin, kCachedRowsMax);
+    return {matrix.rows, static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(rows)))};
   }
 
   static RowPanels even(int64_t rows, int64_t panel_rows) { return {rows, panel_rows}; }
@@ -79,26 +80,22 @@ inline bool wants_int8(const QuantizedMatrix& matrix, Precision precision) {
   return precision == Precision::kInt8 && is_packed(matrix.layout);
 }
 
-/// Tokens in tiles of whole parts, the parts even.
+/// Tokens in tiles of even size: one if they fit, so that weights come from memory once; else of as
+/// many as go through the registers at once, while the weights of a panel stay in a cache.
 class TokenTiles {
  public:
-  TokenTiles(int64_t tokens, const KernelSet& kernels)
-      : tokens_(tokens), part_(std::min(kernels.part_tokens, kernels.tile_tokens)) {
-    parts_ = (tokens + part_ - 1) / part_;
-    parts_of_tile_ = kernels.tile_tokens / part_;
+  TokenTiles(int64_t tokens, const KernelSet& kernels) : tokens_(tokens) {
+    const int64_t most = std::min(kernels.part_tokens, kernels.tile_tokens);
+    if (tokens > kernels.tile_tokens) count_ = (tokens + most - 1) / most;
   }
 
-  int64_t count() const { return (parts_ + parts_of_tile_ - 1) / parts_of_tile_; }
-  int64_t first(int64_t tile) const {
-    return tokens_ * std::min(tile * parts_of_tile_, parts_) / parts_;
-  }
+  int64_t count() const { return count_; }
+  int64_t first(int64_t tile) const { return tokens_ * tile / count_; }
   int size(int64_t tile) const { return static_cast<int>(first(tile + 1) - first(tile)); }
 
  private:
   int64_t tokens_;
-  int64_t part_;
-  int64_t parts_ = 0;
-  int64_t parts_of_tile_ = 1;
+  int64_t count_ = 1;
 };
 
 }  // namespace hearth

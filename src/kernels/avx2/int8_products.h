@@ -169,25 +169,17 @@ struct Int8Vectors {
     if (left >= kLanes) _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
     else _mm256_maskstore_epi32(p, lane_mask(left), v);
   }
-  template <int kBits>
-  struct Inputs {
-    Ints words[8 / kBits];
-  };
-  template <int kBits>
-  static HEARTH_INLINE Inputs<kBits> load_inputs(const int32_t* words) {
-    Inputs<kBits> x;
-    for (int i = 0; i < 8 / kBits; ++i) x.words[i] = _mm256_set1_epi32(words[i]);
-    return x;
-  }
+  using Operand = Ints;
+  static HEARTH_INLINE Operand broadcast(int32_t word) { return _mm256_set1_epi32(word); }
   template <int kBits>
   static HEARTH_INLINE Ints add_words(Ints sums, const uint32_t* p, int64_t left,
-                                      const Inputs<kBits>& x) {
+                                      const Operand* x) {
     const Ints words = load_words(p, left);
     if constexpr (kBits == 8) {
-      return Arithmetic::add_codes(sums, Arithmetic::prepare(words), x.words[0]);
+      return Arithmetic::add_codes(sums, Arithmetic::prepare(words), x[0]);
     } else {
-      Ints part = Arithmetic::add(Arithmetic::begin(sums), low_codes(words), x.words[0]);
-      part = Arithmetic::add(part, high_codes(words), x.words[1]);
+      Ints part = Arithmetic::add(Arithmetic::begin(sums), low_codes(words), x[0]);
+      part = Arithmetic::add(part, high_codes(words), x[1]);
       return Arithmetic::end(part, sums);
     }
   }

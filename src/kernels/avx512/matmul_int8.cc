@@ -41,16 +41,12 @@ constexpr int64_t kVectorMultiple = 4;
 
 using Prefetcher = PanelPrefetcher<kLanes, 3>;
 
-/// Where float sums of a panel are: element (vector v, token t) at the 16 from
+/// Where float sums of a panel go: element (vector v, token t) to the 16 from
 /// values[v * vector_stride + t * token_stride] on.
 struct Sums {
   float* values = nullptr;
   int64_t vector_stride = 0;
   int64_t token_stride = 0;
-
-  HEARTH_INLINE float* vector(int64_t v, int64_t token) const {
-    return values + v * vector_stride + token * token_stride;
-  }
 };
 
 /// A place in a matrix: a block of inputs, from an output row on.
@@ -72,7 +68,7 @@ struct BlockWork {
   const int32_t* words = nullptr;  // this block's part of ActivationTile's, likewise:
   const float* scales = nullptr;   // [tokens]
   const int32_t* sums = nullptr;   // [tokens]
-  Sums before;                     // of the blocks so far
+  const float* before = nullptr;   // [vectors][tokens][16], of the blocks so far; null: zeros
   Sums after;                      // and with this one
 };
 
@@ -96,13 +92,15 @@ HEARTH_INLINE __m512i broadcast(const int32_t* word) {
 }
 
 /// The start values −z·Σa of the sums of V vectors.
-template <int kBits, int M, int V>
+template <int kBits, int M, int V, bool kFull>
 HEARTH_INLINE void start_sums(const BlockWork& work, int64_t v, const int32_t* sums,
                               __m512i (&acc)[V][M]) {
+  asm("" : "+r"(sums));  // each sum at a constant from here
   if (!work.at.matrix->zeros) {
+    const __m512i factor = _mm512_set1_epi32(-(1 << (kBits - 1)));
 #pragma GCC unroll 12
     for (int t = 0; t < M; ++t) {
-      const __m512i start = _mm512_set1_epi32(-(1 << (kBits - 1)) * sums[t]);
+      const __m512i start = _mm512_mullo_epi32(factor, _mm512_set1_epi32(sums[t]));
 #pragma GCC unroll 16
       for (int i = 0; i < V; ++i) acc[i][t] = start;
     }
@@ -113,11 +111,11 @@ HEARTH_INLINE void start_sums(const BlockWork& work, int64_t v, const int32_t* s
     const int64_t at = (v + i) * kLanes;
     const int64_t left = work.panel_rows - at;
     const __m512i zeros = load_zeros<kBits>(*work.at.matrix, work.at.group, work.at.row + at,
-                                            left < kLanes ? left : kLanes);
-    const __m512i negative = _mm512_sub_epi32(_mm512_setzero_si512(), zeros);
+                                            kFull || left > kLanes ? kLanes : left);
+    const __m512i factor = _mm512_sub_epi32(_mm512_setzero_si512(), zeros);
 #pragma GCC unroll 12
     for (int t = 0; t < M; ++t) {
-      acc[i][t] = _mm512_mullo_epi32(negative, _mm512_set1_epi32(sums[t]));
+      acc[i][t] = _mm512_mullo_epi32(factor, _mm512_set1_epi32(sums[t]));
     }
   }
 }
@@ -175,28 +173,33 @@ HEARTH_INLINE void add_rows(const Step& step, const __mmask16 (&lanes)[V], __m51
 }
 
 /// after = before + scale of the weights · scale of the activations · sum.
-template <int M, int V, bool kFull>
+template <int M, int V, bool kFull, bool kFirst>
 HEARTH_INLINE void scale_sums(const BlockWork& work, int64_t v, int64_t first_token,
                               const __mmask16 (&lanes)[V], const __m512i (&acc)[V][M]) {
   const float* token_scales = work.scales + first_token;
+  asm("" : "+r"(token_scales));  // each scale at a constant from here
+  const int64_t after_stride = work.after.token_stride;
 #pragma GCC unroll 16
   for (int i = 0; i < V; ++i) {
     const __m512 scales =
         load_scales(*work.at.matrix, work.at.group, work.at.row + (v + i) * kLanes, lanes[i]);
-    const float* before = work.before.vector(v + i, first_token);
-    float* after = work.after.vector(v + i, first_token);
+    const float* before =
+        kFirst ? nullptr : work.before + ((v + i) * work.tokens + first_token) * kLanes;
+    float* after = work.after.values + (v + i) * work.after.vector_stride +
+                   first_token * work.after.token_stride;
 #pragma GCC unroll 12
     for (int t = 0; t < M; ++t) {
       const __m512 scale = _mm512_mul_ps(scales, _mm512_set1_ps(token_scales[t]));
       const __m512 sum =
-          _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(acc[i][t]), _mm512_loadu_ps(before));
+          _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(acc[i][t]),
+                          kFirst ? _mm512_setzero_ps() : _mm512_loadu_ps(before + t * kLanes));
       if constexpr (kFull) {
         _mm512_storeu_ps(after, sum);
       } else {
         _mm512_mask_storeu_ps(after, lanes[i], sum);
       }
-      before += work.before.token_stride;
-      after += work.after.token_stride;
+      after += after_stride;
+      asm("" : "+r"(after));  // one addition, no multiples of the stride
     }
   }
 }
@@ -210,7 +213,7 @@ HEARTH_INLINE void block_vectors(const BlockWork& work, int64_t v, int64_t first
     lanes[i] = kFull ? __mmask16(0xFFFF) : first_lanes(work.panel_rows - (v + i) * kLanes);
   }
   __m512i acc[V][M];
-  start_sums<kBits, M, V>(work, v, work.sums + first_token, acc);
+  start_sums<kBits, M, V, kFull>(work, v, work.sums + first_token, acc);
   const __m512i nibbles = _mm512_set1_epi32(0x0F0F0F0F);
   Step step{work.at.words + v * kLanes, work.words + first_token, nullptr};
   step.high_words = step.words + work.tokens;
@@ -228,7 +231,8 @@ HEARTH_INLINE void block_vectors(const BlockWork& work, int64_t v, int64_t first
     step.words += words_stride;
     if constexpr (kBits == 4) step.high_words += words_stride;
   }
-  scale_sums<M, V, kFull>(work, v, first_token, lanes, acc);
+  if (work.before) scale_sums<M, V, kFull, false>(work, v, first_token, lanes, acc);
+  else scale_sums<M, V, kFull, true>(work, v, first_token, lanes, acc);
 }
 
 /// Vectors at once for M tokens.
@@ -320,22 +324,29 @@ struct PanelWords {
   }
 };
 
-/// One panel, all inputs: sums grow in `totals`, from zero, and leave with the last block. What
-/// comes after it is `next`.
-template <int kBits>
-void panel_product(BlockWork& work, const PanelWords& panel, const BlockPlace& next,
-                   const ActivationTile& input, float* totals, const Sums& output) {
-  alignas(64) static const float kZeros[kLanes] = {};
-  const int64_t blocks = panel.matrix->cols / input.block;
-  const Sums zeros{const_cast<float*>(kZeros), 0, 0};  // only read
-  const Sums between{totals, input.tokens * kLanes, kLanes};
-  const auto place = [&](int64_t b) {
-    return panel.place(b * input.block / panel.matrix->group_size, b * work.word_rows);
+/// What is asked for while block b of a panel is computed: the block after it; where its own words
+/// are a copy, blocks of the panel that follows, which the copy's tiles share.
+BlockPlace wanted(const PanelWords& panel, const PanelWords& following, int64_t b, int64_t blocks,
+                  int64_t word_rows, const ActivationTile& input) {
+  const auto place = [&](const PanelWords& words, int64_t block) {
+    if (!words.matrix) return BlockPlace{};
+    return words.place(block * input.block / words.matrix->group_size, block * word_rows);
   };
+  if (!panel.copied) return b + 1 < blocks ? place(panel, b + 1) : place(following, 0);
+  const int64_t first = (input.tile - 1) * blocks / (input.tiles - 1);
+  const int64_t end = input.tile * blocks / (input.tiles - 1);
+  return first + b < end ? place(following, first + b) : BlockPlace{};
+}
+
+/// One panel, all inputs: sums grow in `totals`, from zero, and leave with the last block.
+template <int kBits>
+void panel_product(BlockWork& work, const PanelWords& panel, const PanelWords& following,
+                   const ActivationTile& input, float* totals, const Sums& output) {
+  const int64_t blocks = panel.matrix->cols / input.block;
+  const Sums between{totals, input.tokens * kLanes, kLanes};
   for (int64_t b = 0; b < blocks; ++b) {
-    const bool last = b + 1 == blocks;
-    work.at = place(b);
-    if (!panel.copied) work.next = last ? next : place(b + 1);
+    work.at = panel.place(b * input.block / panel.matrix->group_size, b * work.word_rows);
+    work.next = wanted(panel, following, b, blocks, work.word_rows, input);
     if (panel.copy && !panel.copied) {
       copy_block(work.at, work.word_rows, work.panel_rows,
                  panel.copy + b * work.word_rows * panel.copy_stride, panel.copy_stride);
@@ -344,8 +355,8 @@ void panel_product(BlockWork& work, const PanelWords& panel, const BlockPlace& n
     work.words = input.words + b * (input.block / 4) * input.tokens;
     work.scales = input.scales + b * input.tokens;
     work.sums = input.sums + b * input.tokens;
-    work.before = b == 0 ? zeros : between;
-    work.after = last ? output : between;
+    work.before = b == 0 ? nullptr : totals;
+    work.after = b + 1 == blocks ? output : between;
     block_panel<kBits>(work);
   }
 }
@@ -365,24 +376,20 @@ void product(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
   alignas(64) float totals[kPanelSums * kLanes];
   const int64_t panel_rows = panel_rows_of(input.tokens);
   PanelWords panel{&matrix, row_begin, input.copy, row_end - row_begin,
-                   input.copy && !input.first_of_copy};
+                   input.copy && input.tile > 0};
   for (int64_t n = row_begin; n < row_end; n += panel_rows) {
     BlockWork work;
     work.word_rows = input.block * kBits / 32;
     work.panel_rows = row_end - n < panel_rows ? row_end - n : panel_rows;
     work.tokens = input.tokens;
-    PanelWords following = panel;
-    following.row += panel_rows;
-    if (panel.copy) following.copy += panel_rows;
-    BlockPlace next;
-    if (n + panel_rows < row_end) {
-      next = following.place(0, 0);
-    } else if (input.next) {
-      next = PanelWords{input.next, input.next_row}.place(0, 0);
-    }
-    panel_product<kBits>(work, panel, next, input, totals,
+    PanelWords rest = panel;
+    rest.row += panel_rows;
+    if (panel.copy) rest.copy += panel_rows;
+    PanelWords following{input.next, input.next_row + (panel.copied ? n - row_begin : 0)};
+    if (!panel.copied && n + panel_rows < row_end) following = rest;
+    panel_product<kBits>(work, panel, following, input, totals,
                          {output.values + n - row_begin, kLanes, output.stride});
-    panel = following;
+    panel = rest;
   }
 }
 

@@ -20,25 +20,17 @@ struct StreamVectors {
     else _mm512_mask_storeu_epi32(p, first_lanes(left), v);
   }
 
-  template <int kBits>
-  struct Inputs {
-    Ints words[8 / kBits];
-  };
-  template <int kBits>
-  static HEARTH_INLINE Inputs<kBits> load_inputs(const int32_t* words) {
-    Inputs<kBits> x;
-    for (int i = 0; i < 8 / kBits; ++i) x.words[i] = _mm512_set1_epi32(words[i]);
-    return x;
-  }
+  using Operand = Ints;
+  static HEARTH_INLINE Operand broadcast(int32_t word) { return _mm512_set1_epi32(word); }
   template <int kBits>
   static HEARTH_INLINE Ints add_words(Ints sums, const uint32_t* p, int64_t left,
-                                      const Inputs<kBits>& x) {
+                                      const Operand* x) {
     const Ints words = load_ints(reinterpret_cast<const int32_t*>(p), left);
-    if constexpr (kBits == 8) return _mm512_dpbusd_epi32(sums, words, x.words[0]);
+    if constexpr (kBits == 8) return _mm512_dpbusd_epi32(sums, words, x[0]);
     const Ints nibbles = _mm512_set1_epi32(0x0F0F0F0F);
-    sums = _mm512_dpbusd_epi32(sums, _mm512_and_si512(words, nibbles), x.words[0]);
+    sums = _mm512_dpbusd_epi32(sums, _mm512_and_si512(words, nibbles), x[0]);
     const Ints high = _mm512_and_si512(_mm512_srli_epi32(words, 4), nibbles);
-    return _mm512_dpbusd_epi32(sums, high, x.words[8 / kBits - 1]);
+    return _mm512_dpbusd_epi32(sums, high, x[8 / kBits - 1]);
   }
 
   template <int kBits>

@@ -120,27 +120,21 @@ struct Int8Vectors {
     vst1q_s32(lanes, v);
     for (int64_t i = 0; i < left; ++i) p[i] = lanes[i];
   }
-  template <int kBits>
-  struct Inputs {
-    int8x16_t words[8 / kBits];
-  };
-  template <int kBits>
-  static HEARTH_INLINE Inputs<kBits> load_inputs(const int32_t* words) {
-    Inputs<kBits> x;
-    for (int i = 0; i < 8 / kBits; ++i) x.words[i] = vreinterpretq_s8_s32(vdupq_n_s32(words[i]));
-    return x;
+  using Operand = int8x16_t;
+  static HEARTH_INLINE Operand broadcast(int32_t word) {
+    return vreinterpretq_s8_s32(vdupq_n_s32(word));
   }
   template <int kBits>
   static HEARTH_INLINE Ints add_words(Ints sums, const uint32_t* p, int64_t left,
-                                      const Inputs<kBits>& x) {
+                                      const Operand* x) {
     const uint8x16_t words = vreinterpretq_u8_u32(load_words(p, left));
     if constexpr (kBits == 8) {
       const uint8x16_t centred = veorq_u8(words, vdupq_n_u8(0x80));
-      return vdotq_s32(sums, vreinterpretq_s8_u8(centred), x.words[0]);
+      return vdotq_s32(sums, vreinterpretq_s8_u8(centred), x[0]);
     } else {
       const int8x16_t low = vreinterpretq_s8_u8(vandq_u8(words, vdupq_n_u8(0x0F)));
       const int8x16_t high = vreinterpretq_s8_u8(vshrq_n_u8(words, 4));
-      return vdotq_s32(vdotq_s32(sums, low, x.words[0]), high, x.words[1]);
+      return vdotq_s32(vdotq_s32(sums, low, x[0]), high, x[1]);
     }
   }
 };
