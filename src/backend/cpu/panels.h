@@ -51,7 +51,10 @@ class RowPanels {
     const int64_t fair = matrix.rows / (kCachedPanelsPerWorker * workers);
     const int64_t fitting = kCachedBytes / (matrix.cols * weight_bits(matrix.layout) / 8);
     const int64_t rows = std::clamp(std::min(fair, fitting), kCachedRowsMin, kCachedRowsMax);
-    return {matrix.rows, static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(rows)))};
+    RowPanels panels{matrix.rows, kCachedRowsMin};
+    panels.large_rows_ = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(rows)));
+    panels.large_ = std::max<int64_t>(0, matrix.rows / panels.large_rows_ - workers);
+    return panels;
   }
 
   static RowPanels even(int64_t rows, int64_t panel_rows) { return {rows, panel_rows}; }
