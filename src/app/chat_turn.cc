@@ -68,19 +68,13 @@ class TurnDisplay {
 
 }  // namespace
 
-double TurnStatistics::tokens_per_s() const {
-  return usage.decode_seconds > 0
-             ? static_cast<double>(usage.generated_tokens - 1) / usage.decode_seconds
-             : 0.0;
-}
-
 std::string statistics_text(const TurnStatistics& s) {
   std::string text = fmt::format("prompt {} tokens, {} of them cached | ", s.usage.prompt_tokens,
                                  s.usage.cached_tokens);
   if (s.thinking_tokens > 0) text += fmt::format("reasoning {}, ", s.thinking_tokens);
   text += fmt::format("answer {} | first token {:.2f} s | {:.1f} tokens/s", s.answer_tokens(),
-                      s.first_token_seconds, s.tokens_per_s());
-  text += bandwidth_share_text(s.tokens_per_s() * s.bytes_per_token, s.bandwidth);
+                      s.first_token_seconds, s.usage.decode_tokens_per_s());
+  text += bandwidth_share_text(s.usage.decode_tokens_per_s() * s.bytes_per_token, s.bandwidth);
   if (s.finish_reason == "length") text += " | cut off at -n or the end of the context";
   return text;
 }

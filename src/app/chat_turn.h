@@ -29,7 +29,6 @@ struct TurnStatistics {
   std::string_view finish_reason = {};
 
   int64_t answer_tokens() const { return usage.generated_tokens - thinking_tokens; }
-  double tokens_per_s() const;
 };
 
 /// "prompt 52 tokens, 31 of them cached | reasoning 40, answer 12 | first token 0.31 s | …"

@@ -20,14 +20,8 @@ double prefill_rate(const GenerationUsage& usage) {
   return static_cast<double>(usage.prompt_tokens - usage.cached_tokens) / usage.prefill_seconds;
 }
 
-double decode_rate(const GenerationUsage& usage) {
-  return usage.decode_seconds > 0
-             ? static_cast<double>(usage.generated_tokens - 1) / usage.decode_seconds
-             : 0.0;
-}
-
 std::string answer_text(const TextAnswer& answer, const GenerateStatistics& s) {
-  const double rate = decode_rate(answer.usage());
+  const double rate = answer.usage().decode_tokens_per_s();
   const double bytes_per_s = rate * s.bytes_per_token;
   return fmt::format("{:.1f} tokens/s, {:.1f} GB/s{}", rate, bytes_per_s / 1e9,
                      bandwidth_share_text(bytes_per_s, s.bandwidth));
@@ -41,14 +35,16 @@ std::string answers_text(int64_t tokens, const GenerateStatistics& s) {
 
 Json usage_json(const TextAnswer& answer) {
   const GenerationUsage& usage = answer.usage();
-  return {
-      {"prompt_tokens", usage.prompt_tokens},         {"cached_tokens", usage.cached_tokens},
-      {"prefill_tokens_per_s", prefill_rate(usage)},  {"generated_tokens", usage.generated_tokens},
-      {"reasoning_tokens", answer.thinking_tokens()}, {"decode_tokens_per_s", decode_rate(usage)}};
+  return {{"prompt_tokens", usage.prompt_tokens},
+          {"cached_tokens", usage.cached_tokens},
+          {"prefill_tokens_per_s", prefill_rate(usage)},
+          {"generated_tokens", usage.generated_tokens},
+          {"reasoning_tokens", answer.thinking_tokens()},
+          {"decode_tokens_per_s", usage.decode_tokens_per_s()}};
 }
 
 Json run_json(const TextAnswer& answer, const GenerateStatistics& s) {
-  const double bytes_per_s = decode_rate(answer.usage()) * s.bytes_per_token;
+  const double bytes_per_s = answer.usage().decode_tokens_per_s() * s.bytes_per_token;
   const bool known = s.bandwidth > 0;
   return {{"load_seconds", s.load_seconds},
           {"first_token_seconds", s.first_token_seconds},

@@ -30,6 +30,11 @@ struct GenerationUsage {
   double queue_seconds = 0;      // until a place was free
   double prefill_seconds = 0;    // from then to the first token
   double decode_seconds = 0;     // of all generated tokens but the first
+
+  /// 0 where no time was spent.
+  double decode_tokens_per_s() const {
+    return decode_seconds > 0 ? static_cast<double>(generated_tokens - 1) / decode_seconds : 0.0;
+  }
 };
 
 /// Hears of a request's progress, in the engine's thread, between forward passes.
