@@ -204,8 +204,11 @@ HEARTH_INLINE void scale_sums(const BlockWork& work, int64_t v, int64_t first_to
   }
 }
 
+/// What a part of a tile asks for of the next block.
+enum class Ask { kNothing, kHalf, kWhole };
+
 /// Vectors [v, v + V) of the panel for M tokens; kFull where all their lanes are in the panel.
-template <int kBits, int M, int V, bool kFull, bool kPrefetch>
+template <int kBits, int M, int V, bool kFull, Ask kAsk>
 HEARTH_INLINE void block_vectors(const BlockWork& work, int64_t v, int64_t first_token,
                                  Prefetcher& prefetcher) {
   __mmask16 lanes[V];
@@ -221,7 +224,8 @@ HEARTH_INLINE void block_vectors(const BlockWork& work, int64_t v, int64_t first
   const int64_t row_stride = work.at.stride;
   const int64_t words_stride = (kBits == 4 ? 2 : 1) * work.tokens;
   for (int64_t r = work.word_rows; r > 0; --r) {
-    if constexpr (kPrefetch) prefetcher.step<V>();
+    if constexpr (kAsk == Ask::kWhole) prefetcher.step<V>();
+    if constexpr (kAsk == Ask::kHalf) prefetcher.step<(V + 1) / 2>();
     if constexpr (M == 1) {
       add_rows<kBits, V>(step, lanes, nibbles, acc);
     } else {
@@ -241,49 +245,54 @@ constexpr int tile_vectors(int tokens) {
 }
 
 /// The full vectors of a panel from v on, V at once, and those that remain fewer at once.
-template <int kBits, int M, int V, bool kPrefetch>
+template <int kBits, int M, int V, Ask kAsk>
 HEARTH_INLINE void block_full_vectors(const BlockWork& work, int64_t v, int64_t first_token,
                                       Prefetcher& prefetcher) {
   const int64_t full = work.panel_rows / kLanes;
   for (; v + V <= full; v += V) {
-    block_vectors<kBits, M, V, true, kPrefetch>(work, v, first_token, prefetcher);
+    block_vectors<kBits, M, V, true, kAsk>(work, v, first_token, prefetcher);
   }
   if constexpr (V > 1) {
-    if (v < full) block_full_vectors<kBits, M, V / 2, kPrefetch>(work, v, first_token, prefetcher);
+    if (v < full) block_full_vectors<kBits, M, V / 2, kAsk>(work, v, first_token, prefetcher);
   }
 }
 
 /// M tokens of the tile, from first_token on.
-template <int kBits, int M, bool kPrefetch>
+template <int kBits, int M, Ask kAsk>
 void block_tile(const BlockWork& work, int64_t first_token) {
   const int64_t full = work.panel_rows / kLanes;
   const int64_t vectors = (work.panel_rows + kLanes - 1) / kLanes;
   Prefetcher prefetcher{.at = work.next.words, .columns = vectors, .stride = work.next.stride};
-  block_full_vectors<kBits, M, tile_vectors(M), kPrefetch>(work, 0, first_token, prefetcher);
+  if (first_token > 0) prefetcher.at += work.word_rows / 2 * work.next.stride;
+  block_full_vectors<kBits, M, tile_vectors(M), kAsk>(work, 0, first_token, prefetcher);
   if (full < vectors) {
-    block_vectors<kBits, M, 1, false, kPrefetch>(work, full, first_token, prefetcher);
+    block_vectors<kBits, M, 1, false, kAsk>(work, full, first_token, prefetcher);
   }
 }
 
 using BlockTile = void (*)(const BlockWork& work, int64_t first_token);
 
-/// The first part of a tile asks for the later block, for all of the tile.
-template <int kBits, bool kFirst>
+template <int kBits, Ask kAsk>
 constexpr BlockTile kBlockTiles[kPartTokens] = {
-    block_tile<kBits, 1, false>,   block_tile<kBits, 2, kFirst>,  block_tile<kBits, 3, kFirst>,
-    block_tile<kBits, 4, kFirst>,  block_tile<kBits, 5, kFirst>,  block_tile<kBits, 6, kFirst>,
-    block_tile<kBits, 7, kFirst>,  block_tile<kBits, 8, kFirst>,  block_tile<kBits, 9, kFirst>,
-    block_tile<kBits, 10, kFirst>, block_tile<kBits, 11, kFirst>, block_tile<kBits, 12, kFirst>,
+    block_tile<kBits, 1, Ask::kNothing>, block_tile<kBits, 2, kAsk>,  block_tile<kBits, 3, kAsk>,
+    block_tile<kBits, 4, kAsk>,          block_tile<kBits, 5, kAsk>,  block_tile<kBits, 6, kAsk>,
+    block_tile<kBits, 7, kAsk>,          block_tile<kBits, 8, kAsk>,  block_tile<kBits, 9, kAsk>,
+    block_tile<kBits, 10, kAsk>,         block_tile<kBits, 11, kAsk>, block_tile<kBits, 12, kAsk>,
 };
 
-/// All tokens of the tile, in parts of similar size.
+/// All tokens of the tile, in parts of similar size, each of which asks for as much.
 template <int kBits>
 void block_panel(const BlockWork& work) {
-  const BlockTile* first = work.next.matrix ? kBlockTiles<kBits, true> : kBlockTiles<kBits, false>;
-  if (work.tokens <= kPartTokens) return first[work.tokens - 1](work, 0);
+  const bool asks = work.next.matrix != nullptr;
+  if (work.tokens <= kPartTokens) {
+    const BlockTile* all =
+        asks ? kBlockTiles<kBits, Ask::kWhole> : kBlockTiles<kBits, Ask::kNothing>;
+    return all[work.tokens - 1](work, 0);
+  }
+  const BlockTile* part = asks ? kBlockTiles<kBits, Ask::kHalf> : kBlockTiles<kBits, Ask::kNothing>;
   const int64_t first_part = (work.tokens + 1) / 2;
-  first[first_part - 1](work, 0);
-  kBlockTiles<kBits, false>[work.tokens - first_part - 1](work, first_part);
+  part[first_part - 1](work, 0);
+  part[work.tokens - first_part - 1](work, first_part);
 }
 static_assert(kMaxTileTokens <= 2 * kPartTokens);
 

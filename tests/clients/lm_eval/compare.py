@@ -4,9 +4,9 @@ compare.py --program HEARTH --model FOLDER RUNS: a folder with a folder for each
 leaves them. Exit code 1 when a log-likelihood, a greedy flag, an answer or a score differs.
 
 A server answers from batches and kept prefixes, `hearth eval` from one pass over the whole text.
-The logits have to be the same bits either way. TOLERANCE is for what is computed of them in doubles,
-a log-softmax here and there, whose order may differ: far above a few 1e-15 for each of some hundred
-tokens, far below what one bit of a float logit makes (1e-7).
+The logits have to be the same bits either way. TOLERANCE is for what is computed of them in
+doubles, a log-softmax here and there, whose order may differ: far above a few 1e-15 for each of
+some hundred tokens, far below what one bit of a float logit makes (1e-7).
 """
 
 import argparse
