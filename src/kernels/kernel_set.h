@@ -157,9 +157,9 @@ struct AttentionBlock {
 
 struct KernelSet {
   const char* name = nullptr;
-  /// Tokens that a tile should hold for prefill, at most kMaxTileTokens.
+  /// Most tokens of a tile where weights come from memory, at most kMaxTileTokens.
   int tile_tokens = 1;
-  /// Tokens of a tile that are in registers at once; larger tiles are best of whole such parts.
+  /// Tokens that are in registers at once: those of a tile where weights are in a cache.
   int part_tokens = kMaxTileTokens;
 
   /// Quantises one token's x [cols] to int8 in blocks: scale = absmax/127, code = round-to-even.

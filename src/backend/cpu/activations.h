@@ -109,4 +109,17 @@ class QuantizedInputs {
   size_t count_ = 0;
 };
 
+/// Says that the tile is one of those that meet a panel's copy.
+inline void use_copy(ActivationTile& input, uint32_t* copy, int64_t tile, int64_t tiles) {
+  input.copy = copy;
+  input.tile = static_cast<int>(tile);
+  input.tiles = static_cast<int>(tiles);
+}
+
+/// Says that the product after this one is of `next`, from a row on; null: unknown.
+inline void hint(ActivationTile& input, const QuantizedMatrix* next, int64_t row) {
+  input.next = next && is_packed(next->layout) ? next : nullptr;
+  input.next_row = row;
+}
+
 }  // namespace hearth

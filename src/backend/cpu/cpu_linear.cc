@@ -72,21 +72,25 @@ class LinearPlan {
   int64_t items() const { return items_; }
   std::span<const Share> shares() const { return {shares_.data(), count_}; }
 
-  /// The task of an item, which becomes its number within the task.
-  const Share& find(int64_t& item) const {
+  /// An item of the call is an item of one of its tasks.
+  struct Item {
+    const Share& share;
+    int64_t index;  // within the task
+  };
+  Item find(int64_t item) const {
     size_t i = 0;
     for (; item >= shares_[i].items; ++i) item -= shares_[i].items;
-    return shares_[i];
+    return {shares_[i], item};
   }
 
-  /// What the worker of an item is likely to take after it, where it is like this one.
+  /// Of an item that is a panel: the one that its worker is likely to take next, if it is alike.
   NextPanel after(int64_t item) const {
-    const QuantLayout layout = find(item).task->matrix->layout;
-    int64_t later = item + workers_;
-    if (later >= items_) return {};
-    const QuantizedMatrix& matrix = *find(later).task->matrix;
-    if (matrix.layout != layout) return {};
-    const int64_t row = panels(matrix).range(later).begin;
+    if (item + workers_ >= items_) return {};
+    const Item later = find(item + workers_);
+    const QuantizedMatrix& matrix = *later.share.task->matrix;
+    const bool alike = matrix.layout == find(item).share.task->matrix->layout;
+    if (later.share.item_blocks > 0 || !alike) return {};
+    const int64_t row = panels(matrix).range(later.index).begin;
     return {slice_at(matrix, row), row_in_slice(matrix, row)};
   }
 
@@ -147,11 +151,8 @@ void CpuBackend::linear_panel(const LinearTask& task, RowRange range, const floa
       input.quantized = inputs_.find(matrix).tile(input_shape(matrix), first, input.tokens);
       if (tiles.count() > 1 &&
           count * matrix.cols * weight_bits(matrix.layout) / 8 <= kCachedBytes) {
-        input.quantized.copy = worker.copy.as<uint32_t>();
-        input.quantized.tile = static_cast<int>(i);
-        input.quantized.tiles = static_cast<int>(tiles.count());
-        input.quantized.next = next.slice.rows > 0 ? &next.slice : nullptr;
-        input.quantized.next_row = next.row;
+        use_copy(input.quantized, worker.copy.as<uint32_t>(), i, tiles.count());
+        hint(input.quantized, next.slice.rows > 0 ? &next.slice : nullptr, next.row);
       }
     } else {
       for (int t = 0; t < input.tokens; ++t) rows[t] = x + (first + t) * matrix.cols;
@@ -201,14 +202,13 @@ void CpuBackend::linear(std::span<const LinearTask> tasks, const float* x,
   const LinearPlan plan(tasks, tokens, tokens <= kernels_.tile_tokens, threads(),
                         block_sums_.as<int32_t>());
   pool_.parallel_for(plan.items(), [&](int64_t item, int worker) {
-    const NextPanel next = plan.after(item);
-    const Share& share = plan.find(item);
+    const auto& [share, index] = plan.find(item);
     const QuantizedMatrix& matrix = *share.task->matrix;
     if (share.item_blocks == 0) {
-      return linear_panel(*share.task, plan.panels(matrix).range(item), x, tokens, next,
-                          workers_[static_cast<size_t>(worker)]);
+      return linear_panel(*share.task, plan.panels(matrix).range(index), x, tokens,
+                          plan.after(item), workers_[static_cast<size_t>(worker)]);
     }
-    const int64_t begin = item * share.item_blocks;
+    const int64_t begin = index * share.item_blocks;
     const int64_t end = std::min(begin + share.item_blocks, block_count(matrix));
     int8_block_sums(kernels_, matrix.layout)(matrix, begin, end,
                                              inputs_.find(matrix).tile(input_shape(matrix), 0, 1),

@@ -48,19 +48,6 @@ bool any_above(const float* values, float limit) {
 /// Tiles from which on copying the weights of a panel pays.
 constexpr int64_t kCopyTiles = 7;
 
-/// Says that the tile is one of those that meet a panel's copy.
-void use_copy(ActivationTile& input, uint32_t* copy, int64_t tile, int64_t tiles) {
-  input.copy = copy;
-  input.tile = static_cast<int>(tile);
-  input.tiles = static_cast<int>(tiles);
-}
-
-/// Says that the product after this one is of `next`, from a row on.
-void hint(ActivationTile& input, const QuantizedMatrix* next, int64_t row) {
-  input.next = next && is_packed(next->layout) ? next : nullptr;
-  input.next_row = row;
-}
-
 }  // namespace
 
 void CpuBackend::route_token(const MoeTask& task, int64_t token) noexcept {

@@ -263,7 +263,8 @@ void block_tile(const BlockWork& work, int64_t first_token) {
   const int64_t full = work.panel_rows / kLanes;
   const int64_t vectors = (work.panel_rows + kLanes - 1) / kLanes;
   Prefetcher prefetcher{.at = work.next.words, .columns = vectors, .stride = work.next.stride};
-  if (first_token > 0) prefetcher.at += work.word_rows / 2 * work.next.stride;
+  const bool second_half = kAsk == Ask::kHalf && first_token > 0;
+  if (second_half) prefetcher.at += work.word_rows / 2 * work.next.stride;
   block_full_vectors<kBits, M, tile_vectors(M), kAsk>(work, 0, first_token, prefetcher);
   if (full < vectors) {
     block_vectors<kBits, M, 1, false, kAsk>(work, full, first_token, prefetcher);
