@@ -17,7 +17,7 @@ namespace {
 /// More than the caches of a desktop or server core's share hold.
 constexpr int64_t kPoolBytes = int64_t{384} << 20;
 /// Rows that a worker takes at a time.
-constexpr int64_t kPanelRows = 512;
+constexpr int64_t kPanelRows = 1024;
 
 /// Processor time of this thread, which other programs disturb less than the time of day.
 double seconds_now() {

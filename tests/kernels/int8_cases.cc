@@ -212,7 +212,7 @@ void run_steps(const KernelSet& set, const PackedShape& shape, Inputs inputs, Ch
 constexpr Size kSizes[] = {{1, 32, 32},    {3, 64, 32},     {7, 128, 128},  {8, 256, 64},
                            {9, 128, 32},   {15, 96, 96},    {16, 128, 16},  {17, 64, 64},
                            {24, 40, 8},    {31, 256, 128},  {33, 384, 384}, {40, 512, 512},
-                           {64, 512, 128}, {100, 384, 128}, {129, 128, 64}, {520, 256, 128}};
+                           {64, 512, 128}, {100, 384, 128}, {129, 128, 64}, {1048, 256, 128}};
 
 void run_all(MatmulInt8 kernel, int bits, Check& check) {
   Random random(static_cast<uint64_t>(bits));

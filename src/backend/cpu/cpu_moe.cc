@@ -14,11 +14,11 @@
 namespace hearth {
 namespace {
 
-/// Inner values that a worker computes at once, multiples of every activation block: the fewest,
-/// and the most, where all tokens fit one tile and long pieces of weight rows are worth more than
-/// a panel that stays in cache.
-constexpr int64_t kInnerPanel = kMaxActivationBlock;
-constexpr int64_t kWideInnerPanel = 4 * kInnerPanel;
+/// Inner values that a worker computes at once: many, for long pieces of weight rows are worth more
+/// than a panel that stays in the first cache level. And those of an item where an expert is split.
+/// Multiples of every activation block.
+constexpr int64_t kInnerPanel = 4 * kMaxActivationBlock;
+constexpr int64_t kInnerSplit = kMaxActivationBlock;
 
 /// Experts a worker from which on whole experts are items: with fewer, single panels are, whose
 /// weights lie in short pieces.
@@ -56,26 +56,30 @@ void CpuBackend::route_token(const MoeTask& task, int64_t token) noexcept {
   const float* logits = router_logits_.data() + token * experts;
   int32_t* ids = chosen_.data() + token * chosen;
   float* weights = chosen_weights_.data() + token * chosen;
-  // Insertion into a short sorted list; of equal logits the lower id comes first.
+  // Insertion into a short sorted list, whose logits are in `weights` until they are known all; of
+  // equal logits the lower id comes first.
   int64_t filled = 0;
   for (int64_t first = 0; first < experts; first += kLogitsAtOnce) {
     const int64_t end = std::min(first + kLogitsAtOnce, experts);
     const bool whole = end - first == kLogitsAtOnce;
-    if (whole && filled == chosen && !any_above(logits + first, logits[ids[chosen - 1]])) continue;
+    if (whole && filled == chosen && !any_above(logits + first, weights[chosen - 1])) continue;
     for (int64_t e = first; e < end; ++e) {
-      int64_t at = filled;
-      while (at > 0 && logits[e] > logits[ids[at - 1]]) --at;
-      if (at == chosen) continue;
+      if (filled == chosen && !(logits[e] > weights[chosen - 1])) continue;
       filled = std::min(filled + 1, chosen);
-      for (int64_t i = filled - 1; i > at; --i) ids[i] = ids[i - 1];
+      int64_t at = filled - 1;
+      for (; at > 0 && logits[e] > weights[at - 1]; --at) {
+        weights[at] = weights[at - 1];
+        ids[at] = ids[at - 1];
+      }
+      weights[at] = logits[e];
       ids[at] = static_cast<int32_t>(e);
     }
   }
   // Softmax, over the chosen alone when their weights are to sum to one (the same thing).
-  const float largest = logits[ids[0]];
+  const float largest = weights[0];
   float total = 0.0f;
   for (int64_t i = 0; i < chosen; ++i) {
-    weights[i] = std::exp(logits[ids[i]] - largest);
+    weights[i] = std::exp(weights[i] - largest);
     total += weights[i];
   }
   if (!task.normalise_top_k) {
@@ -150,8 +154,8 @@ void CpuBackend::list_inner_items() noexcept {
 
 void CpuBackend::split_expert(const ExpertRun& run) noexcept {
   const int64_t rows = run.weights->gate.rows;
-  for (int64_t n = 0; n < rows; n += kInnerPanel) {
-    inner_items_.push_back({&run, 1, {n, std::min(n + kInnerPanel, rows)}});
+  for (int64_t n = 0; n < rows; n += kInnerSplit) {
+    inner_items_.push_back({&run, 1, {n, std::min(n + kInnerSplit, rows)}});
   }
 }
 
@@ -216,8 +220,8 @@ void CpuBackend::expert_inner(const MoeTask& task, const ExpertRun& run, RowRang
   const ExpertWeights& weights = *run.weights;
   const TokenTiles tiles(run.slots.count, kernels_);
   const bool same = input_shape(weights.gate) == input_shape(weights.up);
-  const int64_t panel_rows = tiles.count() == 1 ? kWideInnerPanel : kInnerPanel;
-  const bool copy = tiles.count() >= kCopyTiles && rows.end - rows.begin <= panel_rows &&
+  const int64_t panel_rows = std::min(kInnerPanel, rows.end - rows.begin);
+  const bool copy = tiles.count() >= kCopyTiles && panel_rows == rows.end - rows.begin &&
                     panel_rows * task.hidden * 2 <= kCachedBytes;
   for (int64_t begin = 0; begin < tiles.count(); begin += kGatherTiles) {
     const int64_t end = std::min(begin + kGatherTiles, tiles.count());

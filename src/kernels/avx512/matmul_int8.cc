@@ -11,8 +11,8 @@
 // The tile in registers is V vectors of 16 output rows × M tokens, at most 24 accumulators: one
 // word of activations is loaded once for V products, so that loads, two a cycle at best, do not
 // bound the products, two a cycle as well. More tokens than kPartTokens go through the registers in
-// two parts, while the block of weights is in the first-level cache. A panel of up to kPanelVectors
-// vectors goes through all inputs one block at a time, its float sums in memory (the first-level
+// two parts, while the block of weights is in a cache. A panel of up to kPanelVectors
+// vectors goes through all inputs one block at a time, its float sums in memory (the second-level
 // cache).
 //
 // One token and all rows of a matrix go front to back (kernels/int8_stream.h). More tokens spend
@@ -33,11 +33,10 @@
 namespace hearth::avx512 {
 namespace {
 
-/// Vectors of float sums of a panel (24 KiB), and the most vectors of output rows that it has.
-constexpr int64_t kPanelSums = 16 * kMaxTileTokens;
-constexpr int64_t kPanelVectors = 32;
-/// A panel that does not end the matrix has a multiple of these, so that tiles fill it.
-constexpr int64_t kVectorMultiple = 4;
+/// Most vectors of output rows of a panel: pieces of 4 KiB of every row of words. Panels whose sums
+/// and words stay in the first-level cache are shorter, and from memory slower by a tenth: what
+/// prefetchers bring of a row beyond a piece comes too early.
+constexpr int64_t kPanelVectors = 64;
 
 using Prefetcher = PanelPrefetcher<kLanes, 3>;
 
@@ -204,6 +203,11 @@ HEARTH_INLINE void scale_sums(const BlockWork& work, int64_t v, int64_t first_to
   }
 }
 
+/// Vectors at once for M tokens.
+constexpr int tile_vectors(int tokens) {
+  return tokens == 1 ? 16 : tokens == 2 ? 8 : tokens <= 4 ? 4 : tokens <= 7 ? 3 : 2;
+}
+
 /// What a part of a tile asks for of the next block.
 enum class Ask { kNothing, kHalf, kWhole };
 
@@ -224,8 +228,8 @@ HEARTH_INLINE void block_vectors(const BlockWork& work, int64_t v, int64_t first
   const int64_t row_stride = work.at.stride;
   const int64_t words_stride = (kBits == 4 ? 2 : 1) * work.tokens;
   for (int64_t r = work.word_rows; r > 0; --r) {
-    if constexpr (kAsk == Ask::kWhole) prefetcher.step<V>();
-    if constexpr (kAsk == Ask::kHalf) prefetcher.step<(V + 1) / 2>();
+    if constexpr (kAsk == Ask::kWhole) prefetcher.step<tile_vectors(M)>();
+    if constexpr (kAsk == Ask::kHalf) prefetcher.step<(tile_vectors(M) + 1) / 2>();
     if constexpr (M == 1) {
       add_rows<kBits, V>(step, lanes, nibbles, acc);
     } else {
@@ -239,11 +243,6 @@ HEARTH_INLINE void block_vectors(const BlockWork& work, int64_t v, int64_t first
   else scale_sums<M, V, kFull, true>(work, v, first_token, lanes, acc);
 }
 
-/// Vectors at once for M tokens.
-constexpr int tile_vectors(int tokens) {
-  return tokens == 1 ? 16 : tokens == 2 ? 8 : tokens <= 6 ? 4 : 2;
-}
-
 /// The full vectors of a panel from v on, V at once, and those that remain fewer at once.
 template <int kBits, int M, int V, Ask kAsk>
 HEARTH_INLINE void block_full_vectors(const BlockWork& work, int64_t v, int64_t first_token,
@@ -253,7 +252,7 @@ HEARTH_INLINE void block_full_vectors(const BlockWork& work, int64_t v, int64_t 
     block_vectors<kBits, M, V, true, kAsk>(work, v, first_token, prefetcher);
   }
   if constexpr (V > 1) {
-    if (v < full) block_full_vectors<kBits, M, V / 2, kAsk>(work, v, first_token, prefetcher);
+    if (v < full) block_full_vectors<kBits, M, (V + 1) / 2, kAsk>(work, v, first_token, prefetcher);
   }
 }
 
@@ -371,32 +370,26 @@ void panel_product(BlockWork& work, const PanelWords& panel, const PanelWords& f
   }
 }
 
-/// Output rows of a panel of `tokens`.
-int64_t panel_rows_of(int64_t tokens) {
-  const int64_t most = kPanelSums / tokens / kVectorMultiple * kVectorMultiple;
-  return (most < kPanelVectors ? most : kPanelVectors) * kLanes;
-}
-
 template <int kBits>
 void product(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
              const ActivationTile& input, const ProductOutput& output) {
   if (Int8Stream<StreamVectors>::whole<kBits>(matrix, row_begin, row_end, input, output.values)) {
     return;
   }
-  alignas(64) float totals[kPanelSums * kLanes];
-  const int64_t panel_rows = panel_rows_of(input.tokens);
+  constexpr int64_t kPanelRows = kPanelVectors * kLanes;
+  alignas(64) float totals[kPanelRows * kMaxTileTokens];
   PanelWords panel{&matrix, row_begin, input.copy, row_end - row_begin,
                    input.copy && input.tile > 0};
-  for (int64_t n = row_begin; n < row_end; n += panel_rows) {
+  for (int64_t n = row_begin; n < row_end; n += kPanelRows) {
     BlockWork work;
     work.word_rows = input.block * kBits / 32;
-    work.panel_rows = row_end - n < panel_rows ? row_end - n : panel_rows;
+    work.panel_rows = row_end - n < kPanelRows ? row_end - n : kPanelRows;
     work.tokens = input.tokens;
     PanelWords rest = panel;
-    rest.row += panel_rows;
-    if (panel.copy) rest.copy += panel_rows;
+    rest.row += kPanelRows;
+    if (panel.copy) rest.copy += kPanelRows;
     PanelWords following{input.next, input.next_row + (panel.copied ? n - row_begin : 0)};
-    if (!panel.copied && n + panel_rows < row_end) following = rest;
+    if (!panel.copied && n + kPanelRows < row_end) following = rest;
     panel_product<kBits>(work, panel, following, input, totals,
                          {output.values + n - row_begin, kLanes, output.stride});
     panel = rest;
