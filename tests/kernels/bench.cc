@@ -8,6 +8,7 @@
 #include <functional>
 #include <vector>
 
+#include "backend/cpu/panels.h"
 #include "os/memory_block.h"
 #include "tests/kernels/random.h"
 
@@ -16,8 +17,6 @@ namespace {
 
 /// More than the caches of a desktop or server core's share hold.
 constexpr int64_t kPoolBytes = int64_t{384} << 20;
-/// Rows that a worker takes at a time.
-constexpr int64_t kPanelRows = 1024;
 
 /// Processor time of this thread, which other programs disturb less than the time of day.
 double seconds_now() {
@@ -154,8 +153,8 @@ void multiply(const KernelSet& set, const QuantizedMatrix& matrix, const Quantiz
   const float* rows[kMaxTileTokens];
   for (int t = 0; t < tokens; ++t) rows[t] = pool.floats.data() + t * matrix.cols;
   ActivationTile tile{pool.words.data(), pool.floats.data(), pool.sums.data(), 128, tokens};
-  for (int64_t n = 0; n < matrix.rows; n += kPanelRows) {
-    const int64_t end = std::min(n + kPanelRows, matrix.rows);
+  for (int64_t n = 0; n < matrix.rows; n += kPanelRowsMax) {
+    const int64_t end = std::min(n + kPanelRowsMax, matrix.rows);
     tile.next = end < matrix.rows ? &matrix : &next;
     tile.next_row = end < matrix.rows ? end : 0;
     const ProductOutput output{pool.output.data() + n, matrix.rows};

@@ -19,6 +19,7 @@ namespace {
 /// Multiples of every activation block.
 constexpr int64_t kInnerPanel = 4 * kMaxActivationBlock;
 constexpr int64_t kInnerSplit = kMaxActivationBlock;
+static_assert(2 * kInnerPanel <= kPanelRowsMax);  // gate and up share a worker's scratch
 
 /// Experts a worker from which on whole experts are items: with fewer, single panels are, whose
 /// weights lie in short pieces.
@@ -27,11 +28,6 @@ constexpr int64_t kWholeExperts = 4;
 /// an item it is known what is read next.
 constexpr int64_t kItemExperts = 8;
 constexpr int64_t kItemsPerWorker = 16;
-
-/// Output rows of a panel of down where experts meet many tokens: at most these, at least
-/// kTailRowsMin, and one for each worker. All go through the experts side by side, so that what
-/// prefetchers read beyond a panel's piece of a row is what a neighbour needs.
-constexpr int64_t kDownRowsMax = 1024;
 
 float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
 
@@ -56,7 +52,7 @@ void CpuBackend::route_token(const MoeTask& task, int64_t token) noexcept {
   const float* logits = router_logits_.data() + token * experts;
   int32_t* ids = chosen_.data() + token * chosen;
   float* weights = chosen_weights_.data() + token * chosen;
-  // Insertion into a short sorted list, whose logits are in `weights` until they are known all; of
+  // Insertion into a short sorted list, whose logits are in `weights` until all are known; of
   // equal logits the lower id comes first.
   int64_t filled = 0;
   for (int64_t first = 0; first < experts; first += kLogitsAtOnce) {
@@ -307,9 +303,11 @@ void CpuBackend::expert_down(const MoeTask& task, RowRange range, WorkerScratch&
   }
 }
 
+// One for each worker, of kTailRowsMin to kPanelRowsMax rows. All go through the experts side by
+// side, so that what prefetchers read beyond a panel's piece of a row is what a neighbour needs.
 RowPanels CpuBackend::down_panels(const MoeTask& task) const noexcept {
   const int64_t rows = task.hidden / threads() / kTailRowsMin * kTailRowsMin;
-  return RowPanels::even(task.hidden, std::clamp(rows, kTailRowsMin, kDownRowsMax));
+  return RowPanels::even(task.hidden, std::clamp(rows, kTailRowsMin, kPanelRowsMax));
 }
 
 void CpuBackend::whole_expert(const MoeTask& task, const ExpertRun& run,

@@ -11,9 +11,8 @@
 // The tile in registers is V vectors of 16 output rows × M tokens, at most 24 accumulators: one
 // word of activations is loaded once for V products, so that loads, two a cycle at best, do not
 // bound the products, two a cycle as well. More tokens than kPartTokens go through the registers in
-// two parts, while the block of weights is in a cache. A panel of up to kPanelVectors
-// vectors goes through all inputs one block at a time, its float sums in memory (the second-level
-// cache).
+// two parts, while the block of weights is in a cache. A panel of up to kPanelRows goes through all
+// inputs one block at a time, its float sums in memory (the second-level cache).
 //
 // One token and all rows of a matrix go front to back (kernels/int8_stream.h). More tokens spend
 // longer on a block than prefetchers look ahead: the block after it is then asked for by
@@ -33,10 +32,9 @@
 namespace hearth::avx512 {
 namespace {
 
-/// Most vectors of output rows of a panel: pieces of 4 KiB of every row of words. Panels whose sums
-/// and words stay in the first-level cache are shorter, and from memory slower by a tenth: what
-/// prefetchers bring of a row beyond a piece comes too early.
-constexpr int64_t kPanelVectors = 64;
+/// Most output rows of a panel: pieces of 4 KiB of every row of words. Panels so short that sums
+/// and words stay in the first-level cache are slower by a tenth, from memory.
+constexpr int64_t kPanelRows = 64 * kLanes;
 
 using Prefetcher = PanelPrefetcher<kLanes, 3>;
 
@@ -283,16 +281,14 @@ constexpr BlockTile kBlockTiles[kPartTokens] = {
 /// All tokens of the tile, in parts of similar size, each of which asks for as much.
 template <int kBits>
 void block_panel(const BlockWork& work) {
-  const bool asks = work.next.matrix != nullptr;
-  if (work.tokens <= kPartTokens) {
-    const BlockTile* all =
-        asks ? kBlockTiles<kBits, Ask::kWhole> : kBlockTiles<kBits, Ask::kNothing>;
-    return all[work.tokens - 1](work, 0);
+  const bool one_part = work.tokens <= kPartTokens;
+  const BlockTile* tiles = kBlockTiles<kBits, Ask::kNothing>;
+  if (work.next.matrix) {
+    tiles = one_part ? kBlockTiles<kBits, Ask::kWhole> : kBlockTiles<kBits, Ask::kHalf>;
   }
-  const BlockTile* part = asks ? kBlockTiles<kBits, Ask::kHalf> : kBlockTiles<kBits, Ask::kNothing>;
-  const int64_t first_part = (work.tokens + 1) / 2;
-  part[first_part - 1](work, 0);
-  part[work.tokens - first_part - 1](work, first_part);
+  const int64_t first_part = one_part ? work.tokens : (work.tokens + 1) / 2;
+  tiles[first_part - 1](work, 0);
+  if (!one_part) tiles[work.tokens - first_part - 1](work, first_part);
 }
 static_assert(kMaxTileTokens <= 2 * kPartTokens);
 
@@ -376,7 +372,6 @@ void product(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
   if (Int8Stream<StreamVectors>::whole<kBits>(matrix, row_begin, row_end, input, output.values)) {
     return;
   }
-  constexpr int64_t kPanelRows = kPanelVectors * kLanes;
   alignas(64) float totals[kPanelRows * kMaxTileTokens];
   PanelWords panel{&matrix, row_begin, input.copy, row_end - row_begin,
                    input.copy && input.tile > 0};
