@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <system_error>
 #include <vector>
 
 #include "base/clock.h"
@@ -39,8 +40,19 @@ int main(int argc, char** argv) {
   std::vector<FileRange> ranges;
   uint64_t total = 0;
   for (int i = 1; i < argc; ++i) {
-    ranges.push_back({.file = argv[i], .bytes = std::filesystem::file_size(argv[i])});
-    total += ranges.back().bytes;
+    std::error_code error;
+    const uint64_t bytes = std::filesystem::file_size(argv[i], error);
+    if (error) {
+      fmt::print(stderr, "read_bench: {}: {}; name files, such as a model's *.safetensors\n",
+                 argv[i], error.message());
+      return 2;
+    }
+    ranges.push_back({.file = argv[i], .bytes = bytes});
+    total += bytes;
+  }
+  if (total == 0) {
+    fmt::print(stderr, "read_bench: no file to read; usage: read_bench FILE...\n");
+    return 2;
   }
   fmt::print("{:.2f} GB, {:.0f} % in the page cache\n", static_cast<double>(total) / 1e9,
              100 * cached_share(ranges));
