@@ -6,24 +6,30 @@
 //   k 8..15  [ word | word | … | word ]                 [k 1,3,5,7] of token 0, 1, …
 //
 // w4: `& 0x0F` leaves k = 0,2,4,6 of each output row as the four bytes of its lane, `>> 4` k =
-// 1,3,5,7. w8 words are four k as they are. The zero point, less what a set subtracts from the
-// codes to make them signed, enters as the start value −z·Σa of the sums, which are exact. Float
-// sums take one fma a block, in block order: the same bits for any number of tokens.
+// 1,3,5,7. w8 words are four k as they are.
 //
-// A panel goes through all inputs block by block, its float sums in memory (the first-level cache):
-// what memory sees are long pieces of a few word rows. A later block is asked for meanwhile.
+// A panel goes through all inputs block by block, its float sums in memory (the second-level
+// cache): what memory sees are long pieces of a few word rows, once for all tokens. Meanwhile the
+// next block is asked for, at the end of a panel the first one of what comes next.
 //
-// `Vectors` has the registers of a set:
+// Where several tiles meet the same rows, the first one leaves a copy of their words, close
+// together, to the others.
+//
+// The zero point, less what a set subtracts from the codes to make them signed, enters as the start
+// value −z·Σa of the sums, which are exact. Float sums take one fma a block, in block order: the
+// same bits for any number of tokens.
+//
+// `Vectors` has the registers of a set; of kLanes or fewer rows, the first `left` are there:
 //   kLanes, Float, Ints                  lanes of 32 bits
-//   kPanelVectors, kTileTokens           rows of a panel, in vectors; most tokens of a tile
-//   tile_vectors(M)                      V for M tokens
-//   start_factor<bits>(matrix, group, n, left)   −z of `left` rows from n on
+//   kPanelVectors                        rows of a panel, in vectors
+//   tile_tokens(bits), tile_vectors(M)   the most M, and V
+//   load_words(p, left)
+//   add_rows<bits>(next_row, inputs, tokens, rows, sums)   sums[i][t] += the products of `rows`
+//                                        rows of words, each of which next_row(words) loads
+//   start_factor<bits>(matrix, group, n, left)   −z of the rows from n on
 //   multiply(ints, int)                  by lane
-//   add_block<bits, whole>(work, v, left, prefetcher, sums)   adds the products of a block for V
-//                                        vectors from v on; `left` rows are left
-//   load_scales(p, type, left)
-//   add_scaled(totals, left, scales, scale, sums)   totals += scales · scale · sums
-//   store(y, totals, left)               kLanes totals or fewer, to y
+//   load_scales(p, type, left), load_floats(p, left), store_floats(p, floats, left)
+//   scaled_sum(y, scales, scale, sums)   y + scales · scale · sums
 //
 // Internal linkage throughout: every set compiles it with its own flags.
 #pragma once
@@ -36,123 +42,182 @@
 namespace hearth {
 namespace {
 
-/// Rows of one call.
-struct Panel {
-  const QuantizedMatrix* matrix;
-  int64_t first_row;
-  int64_t rows;
-};
-
-/// One block of inputs of a panel.
-struct BlockWork {
-  const QuantizedMatrix* matrix;
-  const uint32_t* weights;  // [word_rows] rows of the matrix, from first_row on
-  int64_t word_rows;
-  int64_t group;
-  int64_t first_row;     // of the panel
-  int64_t panel_rows;    // likewise
-  const int32_t* words;  // this block's part of ActivationTile's, from the first of M tokens on:
-  const float* scales;   // [tokens]
-  const int32_t* sums;   // [tokens]
-  int64_t tokens;        // of the tile
-  float* totals;         // [vectors of the panel][M][kLanes]
-};
-
 template <typename Vectors>
 struct Int8Panels {
   using Float = typename Vectors::Float;
   using Ints = typename Vectors::Ints;
+  using Prefetcher = PanelPrefetcher<Vectors::kLanes, 2>;
   static constexpr int64_t kLanes = Vectors::kLanes;
-  using Prefetcher = PanelPrefetcher<kLanes, 2>;
-  /// Blocks between the one that a tile computes and the one that it prefetches.
-  static constexpr int64_t kBlocksAhead = 2;
+  static constexpr int64_t kPanelRows = Vectors::kPanelVectors * kLanes;
 
-  /// Vectors [v, v + V) of the panel; kWhole unless they are its last.
+  /// Some rows of a matrix.
+  struct Panel {
+    const QuantizedMatrix* matrix = nullptr;
+    int64_t row = 0;
+    int64_t rows = 0;
+
+    const uint32_t* words(int64_t word_row) const {
+      return static_cast<const uint32_t*>(matrix->weights) + word_row * matrix->rows + row;
+    }
+  };
+
+  /// One block of inputs of a panel, and the panel's float sums.
+  struct Block {
+    Panel panel;
+    const uint32_t* words = nullptr;
+    int64_t stride = 0;  // words from one row of words to the next
+    int64_t word_rows = 0;
+    int64_t group = 0;
+    const int32_t* inputs = nullptr;  // [block/4][tokens]
+    const float* scales = nullptr;    // [tokens]
+    const int32_t* sums = nullptr;    // [tokens]
+    int64_t tokens = 0;
+    const float* before = nullptr;  // [vectors][tokens][kLanes], of the blocks so far; null: zeros
+    // With this one: (vector v, token t) to the kLanes from after[v · vector_stride + t ·
+    // token_stride] on.
+    float* after = nullptr;
+    int64_t vector_stride = 0;
+    int64_t token_stride = 0;
+  };
+
+  /// The start values −z·Σa of the sums of vectors [v, v + V).
   template <int kBits, bool kWhole, int M, int V>
-  static HEARTH_INLINE void block_vectors(const BlockWork& work, int64_t v,
+  static HEARTH_INLINE void start_sums(const Block& block, int64_t v, int64_t token,
+                                       Ints (&sums)[V][M]) {
+    const int32_t* of_inputs = block.sums + token;
+#pragma GCC unroll 4
+    for (int i = 0; i < V; ++i) {
+      const int64_t n = (v + i) * kLanes;
+      const Ints factor = Vectors::template start_factor<kBits>(
+          *block.panel.matrix, block.group, block.panel.row + n,
+          kWhole ? kLanes : block.panel.rows - n);
+#pragma GCC unroll 8
+      for (int t = 0; t < M; ++t) sums[i][t] = Vectors::multiply(factor, of_inputs[t]);
+    }
+  }
+
+  /// Scaled and added to what the blocks before this one came to.
+  template <bool kWhole, bool kFirst, int M, int V>
+  static HEARTH_INLINE void scale_sums(const Block& block, int64_t v, int64_t token,
+                                       const Ints (&sums)[V][M]) {
+    const QuantizedMatrix& matrix = *block.panel.matrix;
+    const float* token_scales = block.scales + token;
+#pragma GCC unroll 4
+    for (int i = 0; i < V; ++i) {
+      const int64_t n = (v + i) * kLanes;
+      const int64_t left = kWhole ? kLanes : block.panel.rows - n;
+      const Float scales = Vectors::load_scales(
+          matrix.scales + block.group * matrix.rows + block.panel.row + n, matrix.scale_type, left);
+      const float* before = kFirst ? nullptr : block.before + (n * block.tokens + token * kLanes);
+      float* after = block.after + (v + i) * block.vector_stride + token * block.token_stride;
+#pragma GCC unroll 8
+      for (int t = 0; t < M; ++t, after += block.token_stride) {
+        const Float y = kFirst ? Float{} : Vectors::load_floats(before + t * kLanes, kLanes);
+        Vectors::store_floats(after, Vectors::scaled_sum(y, scales, token_scales[t], sums[i][t]),
+                              left);
+      }
+    }
+  }
+
+  /// Vectors [v, v + V) for M tokens; kWhole unless the panel ends within them.
+  template <int kBits, bool kAsk, bool kWhole, int M, int V>
+  static HEARTH_INLINE void block_vectors(const Block& block, int64_t v, int64_t token,
                                           Prefetcher& prefetcher) {
-    const QuantizedMatrix& matrix = *work.matrix;
-    const int64_t n = work.first_row + v * kLanes;
-    const int64_t left = work.panel_rows - v * kLanes;
     Ints sums[V][M];
-#pragma GCC unroll 8
-    for (int i = 0; i < V; ++i) {
-      const Ints factor = Vectors::template start_factor<kBits>(matrix, work.group, n + i * kLanes,
-                                                                left - i * kLanes);
-#pragma GCC unroll 8
-      for (int t = 0; t < M; ++t) sums[i][t] = Vectors::multiply(factor, work.sums[t]);
-    }
-    Vectors::template add_block<kBits, kWhole>(work, v, left, prefetcher, sums);
-#pragma GCC unroll 8
-    for (int i = 0; i < V; ++i) {
-      const Float scales =
-          Vectors::load_scales(matrix.scales + work.group * matrix.rows + n + i * kLanes,
-                               matrix.scale_type, left - i * kLanes);
-      float* totals = work.totals + (v + i) * M * kLanes;
-#pragma GCC unroll 8
-      for (int t = 0; t < M; ++t, totals += kLanes) {
-        Vectors::add_scaled(totals, kLanes, scales, work.scales[t], sums[i][t]);
+    start_sums<kBits, kWhole>(block, v, token, sums);
+    const uint32_t* row = block.words + v * kLanes;
+    const int64_t left = block.panel.rows - v * kLanes;
+    const auto next_row = [&](Ints(&words)[V]) HEARTH_ALWAYS_INLINE {
+      if constexpr (kAsk) prefetcher.template step<V>();
+#pragma GCC unroll 4
+      for (int i = 0; i < V; ++i) {
+        words[i] = Vectors::load_words(row + i * kLanes, kWhole ? kLanes : left - i * kLanes);
       }
-    }
+      row += block.stride;
+    };
+    Vectors::template add_rows<kBits>(next_row, block.inputs + token, block.tokens, block.word_rows,
+                                      sums);
+    if (block.before) scale_sums<kWhole, false>(block, v, token, sums);
+    else scale_sums<kWhole, true>(block, v, token, sums);
   }
 
-  template <int kBits, int M>
-  static void block_panel(const BlockWork& work, const uint32_t* ahead) {
+  /// The whole panel for M tokens.
+  template <int kBits, bool kAsk, int M>
+  static void tile(const Block& block, int64_t token, Prefetcher prefetcher) {
     constexpr int V = Vectors::tile_vectors(M);
-    const int64_t vectors = (work.panel_rows + kLanes - 1) / kLanes;
-    Prefetcher prefetcher{ahead, 0, vectors, work.matrix->rows};
     int64_t v = 0;
-    for (; (v + V) * kLanes <= work.panel_rows; v += V) {
-      block_vectors<kBits, true, M, V>(work, v, prefetcher);
+    for (; (v + V) * kLanes <= block.panel.rows; v += V) {
+      block_vectors<kBits, kAsk, true, M, V>(block, v, token, prefetcher);
     }
-    for (; v < vectors; ++v) block_vectors<kBits, false, M, 1>(work, v, prefetcher);
+    for (; v * kLanes < block.panel.rows; ++v) {
+      block_vectors<kBits, kAsk, false, M, 1>(block, v, token, prefetcher);
+    }
   }
 
-  /// All inputs of a panel, for M tokens from `token` on.
-  template <int kBits, int M>
-  static void tile_product(const Panel& panel, const ActivationTile& input, int token, float* y,
-                           int64_t y_stride) {
-    alignas(64) float totals[Vectors::kPanelVectors * M * kLanes];
-    const QuantizedMatrix& matrix = *panel.matrix;
-    const int64_t vectors = (panel.rows + kLanes - 1) / kLanes;
-    for (int64_t i = 0; i < vectors * M * kLanes; ++i) totals[i] = 0.0f;
-    const int64_t blocks = matrix.cols / input.block;
-    const int64_t word_rows = input.block * kBits / 32;
-    const int64_t block_words = word_rows * matrix.rows;
-    const uint32_t* weights = static_cast<const uint32_t*>(matrix.weights) + panel.first_row;
+  using Tile = void (*)(const Block& block, int64_t token, Prefetcher prefetcher);
+
+  template <int kBits, bool kAsk, int M = Vectors::tile_tokens(kBits)>
+  static constexpr Tile tile_of(int64_t tokens) {
+    if constexpr (M > 1) {
+      if (tokens < M) return tile_of<kBits, kAsk, M - 1>(tokens);
+    }
+    return tile<kBits, kAsk, M>;
+  }
+
+  /// All tokens, in tiles of even size, the first of which asks for the next block.
+  template <int kBits>
+  static void block_tiles(const Block& block, const Prefetcher& prefetcher) {
+    constexpr int64_t kMost = Vectors::tile_tokens(kBits);
+    const int64_t tiles = (block.tokens + kMost - 1) / kMost;
+    for (int64_t i = 0; i < tiles; ++i) {
+      const int64_t token = block.tokens * i / tiles;
+      const int64_t count = block.tokens * (i + 1) / tiles - token;
+      const bool ask = i == 0 && prefetcher.at;
+      const Tile tile = ask ? tile_of<kBits, true>(count) : tile_of<kBits, false>(count);
+      tile(block, token, prefetcher);
+    }
+  }
+
+  /// Moves the words of a block to `copy`, which is as wide as the call's rows.
+  static void copy_block(const Block& block, uint32_t* copy, int64_t copy_stride) {
+    for (int64_t r = 0; r < block.word_rows; ++r) {
+      __builtin_memcpy(copy + r * copy_stride, block.words + r * block.stride,
+                       static_cast<size_t>(block.panel.rows) * sizeof(uint32_t));
+    }
+  }
+
+  /// All inputs of a panel. `next`: where to go on, or no matrix if unknown.
+  template <int kBits>
+  static void panel_product(const Panel& panel, const Panel& next, const ActivationTile& input,
+                            uint32_t* copy, int64_t copy_stride, float* totals, float* y,
+                            int64_t y_stride) {
+    const int64_t blocks = panel.matrix->cols / input.block;
+    Block block{.panel = panel, .word_rows = input.block * kBits / 32, .tokens = input.tokens};
     for (int64_t b = 0; b < blocks; ++b) {
-      const BlockWork work{&matrix,
-                           weights + b * block_words,
-                           word_rows,
-                           b * input.block / matrix.group_size,
-                           panel.first_row,
-                           panel.rows,
-                           input.words + b * (input.block / 4) * input.tokens + token,
-                           input.scales + b * input.tokens + token,
-                           input.sums + b * input.tokens + token,
-                           input.tokens,
-                           totals};
-      // At the end, what is in the cache already: no traffic.
-      const uint32_t* ahead =
-          b + kBlocksAhead < blocks ? work.weights + kBlocksAhead * block_words : work.weights;
-      block_panel<kBits, M>(work, ahead);
-    }
-    for (int64_t v = 0; v < vectors; ++v) {
-      for (int t = 0; t < M; ++t) {
-        Vectors::store(y + t * y_stride + v * kLanes, totals + (v * M + t) * kLanes,
-                       panel.rows - v * kLanes);
+      const bool last = b + 1 == blocks;
+      block.words = panel.words(b * block.word_rows);
+      block.stride = panel.matrix->rows;
+      block.group = b * input.block / panel.matrix->group_size;
+      block.inputs = input.words + b * (input.block / 4) * input.tokens;
+      block.scales = input.scales + b * input.tokens;
+      block.sums = input.sums + b * input.tokens;
+      block.before = b == 0 ? nullptr : totals;
+      block.after = last ? y : totals;
+      block.vector_stride = last ? kLanes : input.tokens * kLanes;
+      block.token_stride = last ? y_stride : kLanes;
+      if (copy) {
+        uint32_t* words = copy + b * block.word_rows * copy_stride;
+        if (input.tile == 0) copy_block(block, words, copy_stride);
+        block.words = words;
+        block.stride = copy_stride;
       }
-    }
-  }
-
-  /// `count` tokens from `token` on, at most M.
-  template <int kBits, int M = Vectors::kTileTokens>
-  static void tile_tokens(const Panel& panel, const ActivationTile& input, int token, int count,
-                          float* y, int64_t y_stride) {
-    if (count == M) {
-      tile_product<kBits, M>(panel, input, token, y, y_stride);
-    } else if constexpr (M > 1) {
-      tile_tokens<kBits, M - 1>(panel, input, token, count, y, y_stride);
+      const Panel& after = last ? next : panel;
+      Prefetcher prefetcher{.columns = (panel.rows + kLanes - 1) / kLanes};
+      if (after.matrix && !(copy && input.tile > 0)) {
+        prefetcher.at = after.words(last ? 0 : (b + 1) * block.word_rows);
+        prefetcher.stride = after.matrix->rows;
+      }
+      block_tiles<kBits>(block, prefetcher);
     }
   }
 
@@ -164,17 +229,15 @@ struct Int8Panels {
                                                    output.values)) {
       return;
     }
-    constexpr int64_t kPanelRows = Vectors::kPanelVectors * kLanes;
-    const int tiles = (input.tokens + Vectors::kTileTokens - 1) / Vectors::kTileTokens;
+    alignas(64) float totals[kPanelRows * kMaxTileTokens];
     for (int64_t n = row_begin; n < row_end; n += kPanelRows) {
-      const int64_t rows = row_end - n < kPanelRows ? row_end - n : kPanelRows;
-      const Panel panel{&matrix, n, rows};
-      for (int i = 0; i < tiles; ++i) {  // of even size
-        const int token = input.tokens * i / tiles;
-        const int count = input.tokens * (i + 1) / tiles - token;
-        tile_tokens<kBits>(panel, input, token, count,
-                           output.values + token * output.stride + n - row_begin, output.stride);
-      }
+      const int64_t left = row_end - n;
+      const Panel panel{&matrix, n, left < kPanelRows ? left : kPanelRows};
+      const Panel next =
+          left > kPanelRows ? Panel{&matrix, n + kPanelRows} : Panel{input.next, input.next_row};
+      panel_product<kBits>(panel, next, input, input.copy ? input.copy + n - row_begin : nullptr,
+                           row_end - row_begin, totals, output.values + n - row_begin,
+                           output.stride);
     }
   }
 };

@@ -9,7 +9,7 @@ void upgrade_to_avx2(KernelSet& set) {
   using Vectors = avx2::FloatVectors;
   using Products = FloatProducts<Vectors>;
   set.name = "avx2";
-  set.tile_tokens = 4;
+  set.tile_tokens = kMaxTileTokens;
   set.quantize_activations = avx2::quantize_activations;
   set.matmul_w4_int8 = avx2::matmul_w4_int8;
   set.matmul_w8_int8 = avx2::matmul_w8_int8;

@@ -9,29 +9,62 @@ namespace {
 
 struct Dpbusd {
   static constexpr int kCentre8 = 0;
-  static constexpr int kTileTokens = 5;
+  /// Where sums, operands and inputs fit the registers.
+  static constexpr int tile_tokens(int /*bits*/) { return 5; }
 
-  static HEARTH_INLINE __m256i begin(__m256i sum) { return sum; }
-  static HEARTH_INLINE __m256i add(__m256i sum, __m256i codes, __m256i x) {
-    return _mm256_dpbusd_avx_epi32(sum, codes, x);
+  template <int kBits, typename NextRow, int V, int M>
+  static HEARTH_INLINE void add_rows(NextRow& next_row, const int32_t* inputs, int64_t tokens,
+                                     int64_t rows, __m256i (&sums)[V][M]) {
+    for (; rows > 0; --rows) {
+      __m256i words[V];
+      next_row(words);
+      if constexpr (kBits == 8) {
+        add_codes(words, inputs, sums);
+      } else {
+        __m256i codes[V];
+#pragma GCC unroll 4
+        for (int i = 0; i < V; ++i) codes[i] = avx2::low_codes(words[i]);
+        add_codes(codes, inputs, sums);
+#pragma GCC unroll 4
+        for (int i = 0; i < V; ++i) codes[i] = avx2::high_codes(words[i]);
+        add_codes(codes, inputs + tokens, sums);
+      }
+      inputs += 8 / kBits * tokens;
+    }
   }
-  static HEARTH_INLINE __m256i end(__m256i sum, __m256i /*before*/) { return sum; }
 
-  using Codes = __m256i;
-  static HEARTH_INLINE Codes prepare(__m256i words) { return words; }
-  static HEARTH_INLINE __m256i add_codes(__m256i sum, Codes codes, __m256i x) {
-    return _mm256_dpbusd_avx_epi32(sum, codes, x);
+  template <int V, int M>
+  static HEARTH_INLINE void add_codes(const __m256i (&codes)[V], const int32_t* inputs,
+                                      __m256i (&sums)[V][M]) {
+#pragma GCC unroll 8
+    for (int t = 0; t < M; ++t) {
+      const __m256i x = _mm256_set1_epi32(inputs[t]);
+#pragma GCC unroll 4
+      for (int i = 0; i < V; ++i) {
+        // An instruction, as those of AVX2: GCC 12 would reorder sums.
+        asm volatile("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums[i][t]) : "x"(codes[i]), "x"(x));
+      }
+    }
+  }
+
+  template <int kBits>
+  static HEARTH_INLINE __m256i add_words(__m256i sums, __m256i words, const __m256i* x) {
+    if constexpr (kBits == 8) return _mm256_dpbusd_avx_epi32(sums, words, x[0]);
+    sums = _mm256_dpbusd_avx_epi32(sums, avx2::low_codes(words), x[0]);
+    return _mm256_dpbusd_avx_epi32(sums, avx2::high_codes(words), x[1]);
   }
 };
 
+using Vectors = avx2::Int8Vectors<Dpbusd>;
+
 void matmul_w4_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                     const ActivationTile& input, const ProductOutput& output) {
-  Int8Panels<avx2::Int8Vectors<Dpbusd>>::product<4>(matrix, row_begin, row_end, input, output);
+  Int8Panels<Vectors>::product<4>(matrix, row_begin, row_end, input, output);
 }
 
 void matmul_w8_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                     const ActivationTile& input, const ProductOutput& output) {
-  Int8Panels<avx2::Int8Vectors<Dpbusd>>::product<8>(matrix, row_begin, row_end, input, output);
+  Int8Panels<Vectors>::product<8>(matrix, row_begin, row_end, input, output);
 }
 
 }  // namespace
@@ -39,10 +72,9 @@ void matmul_w8_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t ro
 
 void upgrade_to_avxvnni(KernelSet& set) {
   set.name = "avxvnni";
-  set.tile_tokens = 5;
   set.matmul_w4_int8 = avxvnni::matmul_w4_int8;
   set.matmul_w8_int8 = avxvnni::matmul_w8_int8;
-  use_streams<avx2::Int8Vectors<avxvnni::Dpbusd>>(set);
+  use_streams<avxvnni::Vectors>(set);
 }
 
 }  // namespace hearth

@@ -43,41 +43,50 @@ HEARTH_INLINE void add_codes(const int8x16_t (&codes)[V], const int32_t* words,
   for (int i = 0; i < V; ++i) add_tokens<0>(codes[i], x, acc[i]);
 }
 
-template <int kBits, bool kWhole, int V, int M>
-HEARTH_INLINE void add_row(const BlockWork& work, const uint32_t* w, const int32_t* a, int64_t left,
-                           int32x4_t (&acc)[V][M]) {
-  int8x16_t codes[V];
-  if constexpr (kBits == 4) {
-    int8x16_t high[V];
-#pragma GCC unroll 8
-    for (int i = 0; i < V; ++i) {
-      const uint8x16_t row =
-          vreinterpretq_u8_u32(load_words(w + i * kLanes, kWhole ? kLanes : left));
-      codes[i] = vreinterpretq_s8_u8(vandq_u8(row, vdupq_n_u8(0x0F)));
-      high[i] = vreinterpretq_s8_u8(vshrq_n_u8(row, 4));
-    }
-    add_codes(codes, a, acc);
-    add_codes(high, a + work.tokens, acc);
-  } else {
-#pragma GCC unroll 8
-    for (int i = 0; i < V; ++i) {
-      const uint8x16_t row =
-          vreinterpretq_u8_u32(load_words(w + i * kLanes, kWhole ? kLanes : left));
-      codes[i] = vreinterpretq_s8_u8(veorq_u8(row, vdupq_n_u8(0x80)));
-    }
-    add_codes(codes, a, acc);
-  }
+HEARTH_INLINE int8x16_t low_codes(int32x4_t words) {
+  return vandq_s8(vreinterpretq_s8_s32(words), vdupq_n_s8(0x0F));
+}
+
+HEARTH_INLINE int8x16_t high_codes(int32x4_t words) {
+  return vreinterpretq_s8_u8(vshrq_n_u8(vreinterpretq_u8_s32(words), 4));
+}
+
+HEARTH_INLINE int8x16_t centred_codes(int32x4_t words) {
+  return veorq_s8(vreinterpretq_s8_s32(words), vdupq_n_s8(-128));
 }
 
 struct Int8Vectors {
   static constexpr int64_t kLanes = neon::kLanes;
   static constexpr int64_t kPanelVectors = 128;
-  static constexpr int kTileTokens = 8;
   using Float = float32x4_t;
   using Ints = int32x4_t;
 
+  static constexpr int tile_tokens(int /*bits*/) { return 8; }
   /// Up to 16 accumulators of the 32 registers. One token takes a cache line of each word row.
   static constexpr int tile_vectors(int tokens) { return tokens <= 2 ? 8 : tokens <= 4 ? 4 : 2; }
+
+  static HEARTH_INLINE Ints load_words(const uint32_t* p, int64_t left) {
+    return vreinterpretq_s32_u32(neon::load_words(p, left));
+  }
+  template <int kBits, typename NextRow, int V, int M>
+  static HEARTH_INLINE void add_rows(NextRow& next_row, const int32_t* inputs, int64_t tokens,
+                                     int64_t rows, Ints (&sums)[V][M]) {
+    for (; rows > 0; --rows, inputs += 8 / kBits * tokens) {
+      Ints words[V];
+      int8x16_t codes[V];
+      next_row(words);
+#pragma GCC unroll 8
+      for (int i = 0; i < V; ++i) {
+        codes[i] = kBits == 4 ? low_codes(words[i]) : centred_codes(words[i]);
+      }
+      add_codes(codes, inputs, sums);
+      if constexpr (kBits == 4) {
+#pragma GCC unroll 8
+        for (int i = 0; i < V; ++i) codes[i] = high_codes(words[i]);
+        add_codes(codes, inputs + tokens, sums);
+      }
+    }
+  }
 
   template <int kBits>
   static HEARTH_INLINE Ints start_factor(const QuantizedMatrix& matrix, int64_t group, int64_t n,
@@ -89,30 +98,22 @@ struct Int8Vectors {
     return neon::load_scales(p, type, left);
   }
   static HEARTH_INLINE Ints add(Ints a, Ints b) { return vaddq_s32(a, b); }
+  static HEARTH_INLINE Float load_floats(const float* p, int64_t left) {
+    return neon::load_floats(p, left);
+  }
+  static HEARTH_INLINE void store_floats(float* p, Float v, int64_t left) {
+    neon::store_floats(p, v, left);
+  }
+  static HEARTH_INLINE Float scaled_sum(Float y, Float scales, float scale, Ints sum) {
+    return vfmaq_f32(y, vmulq_n_f32(scales, scale), vcvtq_f32_s32(sum));
+  }
   static HEARTH_INLINE void add_scaled(float* y, int64_t left, Float scales, float scale,
                                        Ints sum) {
-    store_floats(y, vfmaq_f32(load_floats(y, left), vmulq_n_f32(scales, scale), vcvtq_f32_s32(sum)),
-                 left);
-  }
-  static HEARTH_INLINE void store(float* y, const float* totals, int64_t left) {
-    store_floats(y, vld1q_f32(totals), left);
-  }
-
-  template <int kBits, bool kWhole, int V, int M>
-  static HEARTH_INLINE void add_block(const BlockWork& work, int64_t v, int64_t left,
-                                      PanelPrefetcher<kLanes, 2>& prefetcher, Ints (&acc)[V][M]) {
-    const uint32_t* w = work.weights + v * kLanes;
-    const int32_t* a = work.words;
-    for (int64_t r = 0; r < work.word_rows; ++r) {
-      prefetcher.step<V>();
-      add_row<kBits, kWhole>(work, w, a, left, acc);
-      w += work.matrix->rows;
-      a += int64_t{8 / kBits} * work.tokens;
-    }
+    store_floats(y, scaled_sum(load_floats(y, left), scales, scale, sum), left);
   }
 
   static HEARTH_INLINE Ints load_ints(const int32_t* p, int64_t left) {
-    return vreinterpretq_s32_u32(load_words(reinterpret_cast<const uint32_t*>(p), left));
+    return load_words(reinterpret_cast<const uint32_t*>(p), left);
   }
   static HEARTH_INLINE void store_ints(int32_t* p, Ints v, int64_t left) {
     if (left >= kLanes) return vst1q_s32(p, v);
@@ -127,15 +128,9 @@ struct Int8Vectors {
   template <int kBits>
   static HEARTH_INLINE Ints add_words(Ints sums, const uint32_t* p, int64_t left,
                                       const Operand* x) {
-    const uint8x16_t words = vreinterpretq_u8_u32(load_words(p, left));
-    if constexpr (kBits == 8) {
-      const uint8x16_t centred = veorq_u8(words, vdupq_n_u8(0x80));
-      return vdotq_s32(sums, vreinterpretq_s8_u8(centred), x[0]);
-    } else {
-      const int8x16_t low = vreinterpretq_s8_u8(vandq_u8(words, vdupq_n_u8(0x0F)));
-      const int8x16_t high = vreinterpretq_s8_u8(vshrq_n_u8(words, 4));
-      return vdotq_s32(vdotq_s32(sums, low, x[0]), high, x[1]);
-    }
+    const Ints words = load_words(p, left);
+    if constexpr (kBits == 8) return vdotq_s32(sums, centred_codes(words), x[0]);
+    return vdotq_s32(vdotq_s32(sums, low_codes(words), x[0]), high_codes(words), x[1]);
   }
 };
 

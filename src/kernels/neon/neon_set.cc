@@ -9,7 +9,7 @@ void upgrade_to_neon(KernelSet& set) {
   using Vectors = neon::FloatVectors;
   using Products = FloatProducts<Vectors>;
   set.name = "neon";
-  set.tile_tokens = 8;
+  set.tile_tokens = kMaxTileTokens;
   set.quantize_activations = neon::quantize_activations;
   set.matmul_w4_int8 = neon::matmul_w4_int8;
   set.matmul_w8_int8 = neon::matmul_w8_int8;
