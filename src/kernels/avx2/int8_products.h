@@ -21,6 +21,18 @@ HEARTH_INLINE __m256i high_codes(__m256i words) {
   return _mm256_and_si256(_mm256_srli_epi32(words, 4), _mm256_set1_epi8(0x0F));
 }
 
+/// add(sums[i][t], i, x) for every vector i and every token t, whose word of inputs is in all lanes
+/// of x.
+template <int V, int M, typename Add>
+HEARTH_INLINE void each_product(const int32_t* inputs, __m256i (&sums)[V][M], Add add) {
+#pragma GCC unroll 8
+  for (int t = 0; t < M; ++t) {
+    const __m256i x = _mm256_set1_epi32(inputs[t]);
+#pragma GCC unroll 4
+    for (int i = 0; i < V; ++i) add(sums[i][t], i, x);
+  }
+}
+
 /// What int8_panels.h and int8_stream.h need.
 template <typename Arithmetic>
 struct Int8Vectors : Arithmetic {

@@ -59,12 +59,9 @@ struct Multiply {
   template <bool kFirst, int V, int M>
   static HEARTH_INLINE void add_codes(const __m256i (&codes)[V], const int32_t* inputs,
                                       __m256i (&pairs)[V][M]) {
-#pragma GCC unroll 8
-    for (int t = 0; t < M; ++t) {
-      const __m256i x = _mm256_set1_epi32(inputs[t]);
-#pragma GCC unroll 4
-      for (int i = 0; i < V; ++i) add_pairs<kFirst>(pairs[i][t], codes[i], x);
-    }
+    each_product(inputs, pairs, [&](__m256i& sum, int i, __m256i x) HEARTH_ALWAYS_INLINE {
+      add_pairs<kFirst>(sum, codes[i], x);
+    });
   }
 
   template <int64_t kRows, typename NextRow, int V, int M>
@@ -102,16 +99,10 @@ struct Multiply {
       centred[i] = centre(centred[i]);
       magnitudes[i] = _mm256_abs_epi8(centred[i]);
     }
-#pragma GCC unroll 8
-    for (int t = 0; t < M; ++t) {
-      const __m256i x = _mm256_set1_epi32(inputs[t]);
-#pragma GCC unroll 4
-      for (int i = 0; i < V; ++i) {
-        const __m256i signed_x = _mm256_sign_epi8(x, centred[i]);
-        const __m256i pairs = _mm256_maddubs_epi16(magnitudes[i], signed_x);
-        sums[i][t] = _mm256_add_epi32(sums[i][t], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-      }
-    }
+    each_product(inputs, sums, [&](__m256i& sum, int i, __m256i x) HEARTH_ALWAYS_INLINE {
+      const __m256i pairs = _mm256_maddubs_epi16(magnitudes[i], _mm256_sign_epi8(x, centred[i]));
+      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    });
   }
 
   template <int kBits>

@@ -36,15 +36,10 @@ struct Dpbusd {
   template <int V, int M>
   static HEARTH_INLINE void add_codes(const __m256i (&codes)[V], const int32_t* inputs,
                                       __m256i (&sums)[V][M]) {
-#pragma GCC unroll 8
-    for (int t = 0; t < M; ++t) {
-      const __m256i x = _mm256_set1_epi32(inputs[t]);
-#pragma GCC unroll 4
-      for (int i = 0; i < V; ++i) {
-        // An instruction, as those of AVX2: GCC 12 would reorder sums.
-        asm volatile("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sums[i][t]) : "x"(codes[i]), "x"(x));
-      }
-    }
+    avx2::each_product(inputs, sums, [&](__m256i& sum, int i, __m256i x) HEARTH_ALWAYS_INLINE {
+      // An instruction, as those of AVX2: GCC 12 would reorder sums.
+      asm volatile("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(codes[i]), "x"(x));
+    });
   }
 
   template <int kBits>
