@@ -20,7 +20,8 @@ namespace {
 static_assert(std::endian::native == std::endian::little,
               "checkpoints are little endian and used in place");
 
-constexpr std::string_view kAgain = "The file is damaged or incomplete: download or copy it again.";
+constexpr std::string_view kFileAgain =
+    "The file is damaged or incomplete: download or copy it again.";
 constexpr std::string_view kResave = "Save the model again with a current safetensors library.";
 
 std::span<const int64_t> shape_of(const SafetensorsEntry& entry) {
@@ -132,7 +133,7 @@ class HeaderHandler {
                      .where = fmt::format("header, byte {}", position),
                      .expected = "valid JSON in UTF-8",
                      .found = token.empty() ? "its end" : printable(token),
-                     .advice = std::string(kAgain)});
+                     .advice = std::string(kFileAgain)});
   }
 
  private:
@@ -160,7 +161,7 @@ class HeaderHandler {
   /// The error of a JSON value that may not stand here.
   [[noreturn]] void unexpected(const std::string& found) const {
     switch (place_) {
-      case Place::kStart: fail("", "a JSON object of tensors", found, kAgain);
+      case Place::kStart: fail("", "a JSON object of tensors", found, kFileAgain);
       case Place::kTop:
         fail("",
              in_metadata_ ? "an object of strings" : "an object with dtype, shape, data_offsets",
@@ -211,7 +212,7 @@ class HeaderHandler {
     if (entry_.end > data_bytes_) {
       fail("data_offsets",
            fmt::format("an end within the {} bytes of data in the file", data_bytes_),
-           fmt::format("{}", entry_.end), kAgain);
+           fmt::format("{}", entry_.end), kFileAgain);
     }
     uint64_t bytes = dtype_bytes(entry_.dtype);
     bool overflow = false;
@@ -256,7 +257,7 @@ std::string_view header_text(std::span<const std::byte> file, const std::filesys
   }
   uint64_t length = 0;
   if (file.size() < sizeof(length)) {
-    fail("8 bytes of header length", fmt::format("a file of {} bytes", file.size()), kAgain);
+    fail("8 bytes of header length", fmt::format("a file of {} bytes", file.size()), kFileAgain);
   }
   std::memcpy(&length, file.data(), sizeof(length));
   if (length > kMaxSafetensorsHeaderBytes) {
@@ -266,16 +267,16 @@ std::string_view header_text(std::span<const std::byte> file, const std::filesys
   if (length > file.size() - sizeof(length)) {
     fail(fmt::format("{} bytes of header", length),
          fmt::format("{} bytes in the file after the length", file.size() - sizeof(length)),
-         kAgain);
+         kFileAgain);
   }
   const std::string_view header = text.substr(sizeof(length), length);
   if (!header.starts_with('{')) {
     fail("JSON that starts with {", header.empty() ? "nothing" : printable(header.substr(0, 1)),
-         kAgain);
+         kFileAgain);
   }
   // The JSON library takes a zero byte for the end of its input and would accept what follows.
   if (const size_t zero = header.find('\0'); zero != header.npos) {
-    fail("valid JSON in UTF-8", fmt::format("a zero byte at {}", zero), kAgain);
+    fail("valid JSON in UTF-8", fmt::format("a zero byte at {}", zero), kFileAgain);
   }
   return header;
 }
@@ -311,7 +312,7 @@ void check_cover(const std::vector<SafetensorsEntry>& entries, uint64_t data_byt
                      .where = last ? "after tensor " + printable(last->name) : "data section",
                      .expected = fmt::format("the end of the file after {} bytes of data", covered),
                      .found = fmt::format("{} bytes more", data_bytes - covered),
-                     .advice = std::string(kAgain)});
+                     .advice = std::string(kFileAgain)});
   }
 }
 

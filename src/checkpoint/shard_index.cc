@@ -14,7 +14,7 @@
 namespace hearth {
 namespace {
 
-constexpr std::string_view kAgain =
+constexpr std::string_view kIndexAgain =
     "The index is damaged or incomplete: download or copy it again.";
 
 /// A file name without any path, of a safetensors file.
@@ -67,7 +67,7 @@ class IndexHandler {
     } else if (depth_ == 1) {
       at_map_ = name == "weight_map";
       if (at_map_ && std::exchange(map_seen_, true)) {
-        fail("weight_map", "the field once", "it twice", kAgain);
+        fail("weight_map", "the field once", "it twice", kIndexAgain);
       }
     }
     return true;
@@ -75,7 +75,7 @@ class IndexHandler {
 
   bool parse_error(size_t position, const std::string& token, const Json::exception&) {
     fail(fmt::format("byte {}", position), "valid JSON in UTF-8",
-         token.empty() ? "its end" : printable(token), kAgain);
+         token.empty() ? "its end" : printable(token), kIndexAgain);
   }
 
  private:
@@ -83,9 +83,9 @@ class IndexHandler {
 
   /// A value that is not a string: nothing to us outside weight_map, wrong inside.
   bool scalar(const std::string& found) {
-    if (depth_ == 0) fail("", "a JSON object", found, kAgain);
-    if (in_map()) fail("tensor " + printable(tensor_), "a file name", found, kAgain);
-    if (at_map_) fail("weight_map", "an object of file names", found, kAgain);
+    if (depth_ == 0) fail("", "a JSON object", found, kIndexAgain);
+    if (in_map()) fail("tensor " + printable(tensor_), "a file name", found, kIndexAgain);
+    if (at_map_) fail("weight_map", "an object of file names", found, kIndexAgain);
     return true;
   }
 
@@ -128,7 +128,7 @@ ShardIndex parse_shard_index(std::span<const std::byte> file, const std::filesys
                      .where = std::move(where),
                      .expected = std::move(expected),
                      .found = std::move(found),
-                     .advice = std::string(kAgain)});
+                     .advice = std::string(kIndexAgain)});
   };
   // The JSON library takes a zero byte for the end of its input and would accept what follows.
   if (const size_t zero = text.find('\0'); zero != text.npos) {

@@ -7,6 +7,8 @@
 namespace hearth {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 /// Fuel bounds the time of most compilations; this bounds it for the rest.
 constexpr size_t kMostBytes = 256 << 10;
 /// Values within values of a schema: what writes them down again recurses.
@@ -22,8 +24,7 @@ Handle* checked(Handle* handle, const hearth_text_error& error) {
   return handle;
 }
 
-nlohmann::ordered_json schema_of(const std::string& source) {
-  using Json = nlohmann::ordered_json;
+Json schema_of(const std::string& source) {
   const auto shallow = [](int depth, Json::parse_event_t, Json&) {
     if (depth <= kMostLevels) return true;
     throw GrammarError("the schema is nested more than " + std::to_string(kMostLevels) +
@@ -37,8 +38,8 @@ nlohmann::ordered_json schema_of(const std::string& source) {
 }
 
 /// A schema goes as JSON, so that only JSON gets in.
-nlohmann::ordered_json item(const Grammar& grammar) {
-  nlohmann::ordered_json json;
+Json item(const Grammar& grammar) {
+  Json json;
   if (!grammar.name.empty()) json["name"] = grammar.name;
   switch (grammar.kind) {
     case Grammar::Kind::kJsonSchema: json["json_schema"] = schema_of(grammar.source); break;
@@ -82,7 +83,7 @@ GrammarCompiler::GrammarCompiler(const Tokenizer& tokenizer, std::span<const int
 
 TokenMatcher GrammarCompiler::compile(const std::vector<Grammar>& grammars) const {
   size_t bytes = 0;
-  nlohmann::ordered_json items = nlohmann::ordered_json::array();
+  Json items = Json::array();
   for (const Grammar& grammar : grammars) {
     bytes += grammar.source.size();
     if (bytes > kMostBytes) {
@@ -90,8 +91,7 @@ TokenMatcher GrammarCompiler::compile(const std::vector<Grammar>& grammars) cons
     }
     items.push_back(item(grammar));
   }
-  const std::string json =
-      items.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  const std::string json = items.dump(-1, ' ', false, Json::error_handler_t::replace);
   hearth_text_error error{};
   hearth_matcher* matcher = hearth_matcher_new(handle_.get(), json.data(), json.size(), &error);
   return TokenMatcher(checked(matcher, error));

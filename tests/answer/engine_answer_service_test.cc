@@ -113,7 +113,7 @@ void disconnect(int count) {
 }
 
 TEST(AnswerService, DisconnectsLeaveEverythingFree) { disconnect(300); }
-TEST(AnswerServiceLong, AThousandDisconnectsLeaveEverythingFree) { disconnect(1000); }
+TEST(AnswerService, AThousandDisconnectsLeaveEverythingFree) { disconnect(1000); }
 
 TEST(AnswerService, AReaderThatIsBehindRestsAlone) {
   ServedModel served({.context_tokens = 1024, .sequences = 2, .chunk_tokens = 64});

@@ -8,17 +8,16 @@
 #include <string>
 #include <vector>
 
-#include "tests/support/program.h"
+#include "tests/app/hearth_program.h"
 #include "tests/support/temp_folder.h"
 
 namespace hearth {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::kModel;
 using testing::Outcome;
 using testing::TempFolder;
-
-const std::string kModel = "tests/checkpoints/int4-mixed";
 
 void write(const fs::path& path, const std::string& text) { std::ofstream(path) << text; }
 

@@ -7,19 +7,15 @@
 #include <string>
 #include <vector>
 
-#include "tests/support/program.h"
+#include "tests/app/hearth_program.h"
 #include "tests/support/temp_folder.h"
 
 namespace hearth {
 namespace {
 
 using testing::Outcome;
-using testing::run_program;
+using testing::run_hearth;
 using testing::TempFolder;
-
-Outcome run(const std::vector<std::string>& arguments, const std::string& before = "") {
-  return run_program(HEARTH_PROGRAM, arguments, before);
-}
 
 nlohmann::json parse(const Outcome& outcome) { return nlohmann::json::parse(outcome.out); }
 
@@ -27,7 +23,7 @@ nlohmann::json parse(const Outcome& outcome) { return nlohmann::json::parse(outc
 class TinyModel {
  public:
   TinyModel() {
-    EXPECT_EQ(run({"synth", path(), "--preset", "tiny", "--layers", "4"}).exit_code, 0);
+    EXPECT_EQ(run_hearth({"synth", path(), "--preset", "tiny", "--layers", "4"}).exit_code, 0);
   }
   std::string path() const { return (folder_.path() / "model").string(); }
   const TempFolder& folder() const { return folder_; }
@@ -40,7 +36,7 @@ TEST(DoctorProgram, PredictsForAFolderAndWritesAPage) {
   const TinyModel model;
   const std::string page = (model.folder().path() / "page.html").string();
   const Outcome outcome =
-      run({"check", "--quick", "-m", model.path(), "-t", "1", "--json", "--report", page});
+      run_hearth({"check", "--quick", "-m", model.path(), "-t", "1", "--json", "--report", page});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(outcome.err, "");
   const nlohmann::json json = parse(outcome);
@@ -59,14 +55,14 @@ TEST(DoctorProgram, PredictsForAFolderAndWritesAPage) {
 }
 
 TEST(DoctorProgram, SaysWhatIsWrongBeforeItMeasures) {
-  EXPECT_EQ(run({"doctor", "--report", "/nowhere/x.html"}).exit_code, 2);
-  EXPECT_EQ(run({"doctor", "--isa", "none"}).exit_code, 2);
+  EXPECT_EQ(run_hearth({"doctor", "--report", "/nowhere/x.html"}).exit_code, 2);
+  EXPECT_EQ(run_hearth({"doctor", "--isa", "none"}).exit_code, 2);
 }
 
 TEST(BenchProgram, SaysHowFarOffThePredictionWas) {
   const TinyModel model;
-  const Outcome outcome = run({"bench", "-m", model.path(), "-p", "64", "-n", "16", "-r", "2",
-                               "--probe", "0", "--predict", "-o", "jsonl"});
+  const Outcome outcome = run_hearth({"bench", "-m", model.path(), "-p", "64", "-n", "16", "-r",
+                                      "2", "--probe", "0", "--predict", "-o", "jsonl"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const std::string::size_type line = outcome.out.find('\n');
   for (const std::string& text : {outcome.out.substr(0, line), outcome.out.substr(line + 1)}) {
@@ -80,7 +76,7 @@ TEST(BenchProgram, SaysHowFarOffThePredictionWas) {
 
 TEST(EstimateProgram, CountsAsGenerateDoes) {
   const TinyModel model;
-  const Outcome outcome = run(
+  const Outcome outcome = run_hearth(
       {"estimate", "-m", model.path(), "--json", "-c", "100", "--sequences", "3", "--kv", "int8"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const nlohmann::json json = parse(outcome);
@@ -90,18 +86,19 @@ TEST(EstimateProgram, CountsAsGenerateDoes) {
   EXPECT_EQ(json["fits"], true);
   EXPECT_EQ(json["needed_bytes"].get<uint64_t>() + json["weight_bytes"].get<uint64_t>(),
             json["resident_needed_bytes"].get<uint64_t>());
-  const nlohmann::json shown = nlohmann::json::parse(run({"show", model.path(), "--json"}).out);
+  const nlohmann::json shown =
+      nlohmann::json::parse(run_hearth({"show", model.path(), "--json"}).out);
   EXPECT_EQ(json["weight_bytes"], shown["ledger"]["weight_bytes"]);
 }
 
 TEST(EstimateProgram, KnowsModelsThatAreNotThere) {
-  const Outcome outcome = run({"estimate", "--preset", "instruct-int4-mixed"});
+  const Outcome outcome = run_hearth({"estimate", "--preset", "instruct-int4-mixed"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_NE(outcome.out.find("43243.4 MB"), std::string::npos) << outcome.out;
 }
 
 TEST(EstimateProgram, WhatDoesNotFitExitsWithCode4AndAdvice) {
-  const Outcome outcome = run(
+  const Outcome outcome = run_hearth(
       {"estimate", "--preset", "instruct-bf16", "-c", "262144", "--sequences", "4096", "--json"});
   EXPECT_EQ(outcome.exit_code, 4);
   const nlohmann::json json = parse(outcome);
@@ -111,11 +108,11 @@ TEST(EstimateProgram, WhatDoesNotFitExitsWithCode4AndAdvice) {
 }
 
 TEST(EstimateProgram, UsageErrors) {
-  EXPECT_EQ(run({"estimate"}).exit_code, 2);
-  EXPECT_EQ(run({"estimate", "--preset", "gpt"}).exit_code, 2);
-  EXPECT_EQ(run({"estimate", "--preset", "instruct-bf16", "-m", "x"}).exit_code, 2);
-  EXPECT_EQ(run({"estimate", "--preset", "instruct-bf16", "-c", "300000"}).exit_code, 2);
-  EXPECT_EQ(run({"estimate", "-m", "/nowhere/at/all"}).exit_code, 3);
+  EXPECT_EQ(run_hearth({"estimate"}).exit_code, 2);
+  EXPECT_EQ(run_hearth({"estimate", "--preset", "gpt"}).exit_code, 2);
+  EXPECT_EQ(run_hearth({"estimate", "--preset", "instruct-bf16", "-m", "x"}).exit_code, 2);
+  EXPECT_EQ(run_hearth({"estimate", "--preset", "instruct-bf16", "-c", "300000"}).exit_code, 2);
+  EXPECT_EQ(run_hearth({"estimate", "-m", "/nowhere/at/all"}).exit_code, 3);
 }
 
 }  // namespace

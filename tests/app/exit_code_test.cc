@@ -14,20 +14,16 @@
 #include "app/exit_codes.h"
 #include "app/option_table.h"
 #include "app/program.h"
-#include "tests/support/program.h"
+#include "tests/app/hearth_program.h"
 #include "tests/support/temp_folder.h"
 
 namespace hearth {
 namespace {
 
+using testing::kModel;
 using testing::Outcome;
+using testing::run_hearth;
 using testing::run_program;
-
-const std::string kModel = "tests/checkpoints/int4-mixed";
-
-Outcome run(const std::vector<std::string>& arguments, const std::string& before = "") {
-  return run_program(HEARTH_PROGRAM, arguments, before);
-}
 
 /// The exit status of a shell line, in which "$0" is the program.
 Outcome shell(const std::string& line) { return run_program("bash", {"-c", line, HEARTH_PROGRAM}); }
@@ -39,10 +35,10 @@ bool has_subcommand(const std::string& name) {
                      [&](const CLI::App* each) { return each->get_name() == name; });
 }
 
-int code_of_success() { return run({"version"}).exit_code; }
+int code_of_success() { return run_hearth({"version"}).exit_code; }
 int code_of_failure() { return shell("\"$0\" version >/dev/full").exit_code; }
-int code_of_usage() { return run({"generate", "--no-such-flag"}).exit_code; }
-int code_of_invalid_model() { return run({"show", "/nowhere/at/all"}).exit_code; }
+int code_of_usage() { return run_hearth({"generate", "--no-such-flag"}).exit_code; }
+int code_of_invalid_model() { return run_hearth({"show", "/nowhere/at/all"}).exit_code; }
 
 int code_of_too_little_memory() {
   const testing::TempFolder folder;
@@ -51,13 +47,13 @@ int code_of_too_little_memory() {
   auto config = nlohmann::json::parse(testing::read_file(copy / "config.json"));
   config["max_position_embeddings"] = 2'000'000'000;
   testing::write_file(copy / "config.json", config.dump());
-  return run({"generate", "-m", copy.string(), "-p", "x", "-n", "1900000000"}).exit_code;
+  return run_hearth({"generate", "-m", copy.string(), "-p", "x", "-n", "1900000000"}).exit_code;
 }
 
 int code_of_interrupt() {
   // It waits for a prompt that does not come.
-  return run({"generate", "-m", kModel, "-p", "-"},
-             "sleep 2 | timeout --preserve-status -s INT 0.5")
+  return run_hearth({"generate", "-m", kModel, "-p", "-"},
+                    "sleep 2 | timeout --preserve-status -s INT 0.5")
       .exit_code;
 }
 
@@ -88,15 +84,15 @@ TEST(ExitCodes, ANetworkThatIsNotThereIs5) {
   if (!has_subcommand("pull")) GTEST_SKIP() << "no subcommand uses the network yet";
   const testing::TempFolder folder;
   const Outcome outcome =
-      run({"pull", "somebody/something"},
-          "HF_HOME='" + folder.path().string() + "' HF_ENDPOINT=http://127.0.0.1:1");
+      run_hearth({"pull", "somebody/something"},
+                 "HF_HOME='" + folder.path().string() + "' HF_ENDPOINT=http://127.0.0.1:1");
   EXPECT_EQ(outcome.exit_code, 5) << outcome.err;
 }
 
 TEST(ExitCodes, AreInTheReadmeAndInHelp) {
   std::ifstream file("README.md");
   const std::string readme{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  std::string help = run({"--help"}, "COLUMNS=100").out;
+  std::string help = run_hearth({"--help"}, "COLUMNS=100").out;
   std::replace(help.begin(), help.end(), '\n', ' ');
   for (const ExitCodeRow& row : exit_codes()) {
     const std::string code = std::to_string(static_cast<int>(row.code));
@@ -123,7 +119,7 @@ TEST(Manners, AFullDiskIsAFailure) {
 
 TEST(Manners, HelpFitsTheTerminalAndGoesToStandardOutput) {
   for (const int width : {60, 80, 100}) {
-    const Outcome outcome = run({"generate", "--help"}, "COLUMNS=" + std::to_string(width));
+    const Outcome outcome = run_hearth({"generate", "--help"}, "COLUMNS=" + std::to_string(width));
     EXPECT_EQ(outcome.exit_code, 0);
     EXPECT_EQ(outcome.err, "");
     std::istringstream lines(outcome.out);
@@ -134,16 +130,16 @@ TEST(Manners, HelpFitsTheTerminalAndGoesToStandardOutput) {
 }
 
 TEST(Manners, WithoutASubcommandHelpIsAnError) {
-  const Outcome outcome = run({}, "true |");
+  const Outcome outcome = run_hearth({}, "true |");
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_EQ(outcome.out, "");
   EXPECT_NE(outcome.err.find("Usage: hearth"), std::string::npos) << outcome.err;
 }
 
 TEST(Manners, VersionSaysWhatWasBuilt) {
-  EXPECT_TRUE(run({"--version"}).out.starts_with("hearth "));
-  const auto report = nlohmann::json::parse(run({"version", "--json"}).out);
-  EXPECT_EQ("hearth " + report["version"].get<std::string>() + "\n", run({"--version"}).out);
+  EXPECT_TRUE(run_hearth({"--version"}).out.starts_with("hearth "));
+  const auto report = nlohmann::json::parse(run_hearth({"version", "--json"}).out);
+  EXPECT_EQ("hearth " + report["version"].get<std::string>() + "\n", run_hearth({"--version"}).out);
   EXPECT_EQ(report["kernel_sets"][0], "reference");
   EXPECT_FALSE(report["compiler"].get<std::string>().empty());
   EXPECT_FALSE(report["build_type"].get<std::string>().empty());

@@ -8,34 +8,31 @@
 #include <string>
 
 #include "base/npy.h"
-#include "tests/support/program.h"
+#include "tests/app/hearth_program.h"
 #include "tests/support/temp_folder.h"
 
 namespace hearth {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::kModel;
 using testing::Outcome;
+using testing::run_hearth;
 using testing::TempFolder;
-
-const std::string kModel = "tests/checkpoints/int4-mixed";
-
-Outcome run(const std::vector<std::string>& arguments, const std::string& before = "") {
-  return testing::run_program(HEARTH_PROGRAM, arguments, before);
-}
 
 nlohmann::json generate_json(std::vector<std::string> more) {
   std::vector<std::string> arguments = {"generate", "-m", kModel,  "-p", "Tell me about the sea.",
                                         "-n",       "24", "--json"};
   arguments.insert(arguments.end(), more.begin(), more.end());
-  const Outcome outcome = run(arguments);
+  const Outcome outcome = run_hearth(arguments);
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(outcome.err, "");
   return nlohmann::json::parse(outcome.out);
 }
 
 TEST(Generate, StreamsTheAnswerAndKeepsStatisticsApart) {
-  const Outcome outcome = run({"generate", "-m", kModel, "-p", "Hello", "-n", "8", "--temp", "0"});
+  const Outcome outcome =
+      run_hearth({"generate", "-m", kModel, "-p", "Hello", "-n", "8", "--temp", "0"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(outcome.out.find("tokens/s"), std::string::npos);
   for (const char* part : {"load ", "first token after", "tokens/s", "GB/s", "logits "}) {
@@ -102,7 +99,7 @@ TEST(Generate, EveryFlagOfTheTableIsKnownAndChecked) {
   const auto error = [](std::vector<std::string> more) {
     std::vector<std::string> arguments = {"generate", "-m", kModel, "-p", "Hello"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    const Outcome outcome = run(arguments);
+    const Outcome outcome = run_hearth(arguments);
     EXPECT_EQ(outcome.exit_code, 2) << outcome.err;
     return outcome.err;
   };
@@ -165,7 +162,7 @@ TEST(Generate, SeveralAnswersArePrintedOneAfterTheOther) {
   const auto text = [&](const std::string& choices) {
     std::vector<std::string> all = {"generate", "-m", kModel, "-p", "Hello", "--choices", choices};
     all.insert(all.end(), arguments.begin(), arguments.end());
-    return run(all);
+    return run_hearth(all);
   };
   const Outcome outcome = text("3");
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
@@ -183,8 +180,9 @@ TEST(Generate, SeveralAnswersArePrintedOneAfterTheOther) {
 
 TEST(Generate, ReadsThePromptFromStandardInput) {
   const Outcome piped =
-      run({"generate", "-m", kModel, "-p", "-", "-n", "4", "--temp", "0"}, "printf Hello |");
-  const Outcome given = run({"generate", "-m", kModel, "-p", "Hello", "-n", "4", "--temp", "0"});
+      run_hearth({"generate", "-m", kModel, "-p", "-", "-n", "4", "--temp", "0"}, "printf Hello |");
+  const Outcome given =
+      run_hearth({"generate", "-m", kModel, "-p", "Hello", "-n", "4", "--temp", "0"});
   EXPECT_EQ(piped.exit_code, 0) << piped.err;
   EXPECT_EQ(piped.out, given.out);
 }
@@ -193,7 +191,7 @@ TEST(Generate, WrongUsageExitsWithCode2) {
   const auto code = [](std::vector<std::string> more) {
     std::vector<std::string> arguments = {"generate", "-m", kModel, "-p", "Hello"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    const Outcome outcome = run(arguments);
+    const Outcome outcome = run_hearth(arguments);
     EXPECT_EQ(outcome.out, "");
     EXPECT_NE(outcome.err, "");
     return outcome.exit_code;
@@ -209,10 +207,11 @@ TEST(Generate, WrongUsageExitsWithCode2) {
   EXPECT_EQ(code({"-N", "0"}), 2);
   EXPECT_EQ(code({"-N", "129"}), 2);
   EXPECT_EQ(code({"--no-such-flag"}), 2);
-  EXPECT_EQ(run({"generate", "-m", kModel}).exit_code, 2);
-  EXPECT_EQ(run({"generate", "-m", kModel, "-p", "", "--raw"}).exit_code, 2);
-  EXPECT_EQ(run({"generate", "-m", kModel, "--input", "/nowhere/prompts", "--raw"}).exit_code, 2);
-  EXPECT_EQ(run({}).exit_code, 2);
+  EXPECT_EQ(run_hearth({"generate", "-m", kModel}).exit_code, 2);
+  EXPECT_EQ(run_hearth({"generate", "-m", kModel, "-p", "", "--raw"}).exit_code, 2);
+  EXPECT_EQ(
+      run_hearth({"generate", "-m", kModel, "--input", "/nowhere/prompts", "--raw"}).exit_code, 2);
+  EXPECT_EQ(run_hearth({}).exit_code, 2);
 }
 
 TEST(Generate, AFolderThatLacksAPartIsAnInvalidModel) {
@@ -222,7 +221,7 @@ TEST(Generate, AFolderThatLacksAPartIsAnInvalidModel) {
     const fs::path copy = folder.path() / "model";
     fs::copy(kModel, copy);
     ASSERT_TRUE(fs::remove(copy / part)) << part;
-    const Outcome outcome = run({"generate", "-m", copy.string(), "-p", "Hello"});
+    const Outcome outcome = run_hearth({"generate", "-m", copy.string(), "-p", "Hello"});
     EXPECT_EQ(outcome.exit_code, 3) << part << ": " << outcome.err;
     EXPECT_NE(outcome.err.find(part == std::string("chat_template.jinja") ? "chat_template" : part),
               std::string::npos)
@@ -238,7 +237,8 @@ TEST(Generate, AContextThatDoesNotFitIsOutOfMemory) {
   config["max_position_embeddings"] = 2'000'000'000;
   fs::remove(copy / "config.json");
   testing::write_file(copy / "config.json", config.dump());
-  const Outcome outcome = run({"generate", "-m", copy.string(), "-p", "Hello", "-n", "1900000000"});
+  const Outcome outcome =
+      run_hearth({"generate", "-m", copy.string(), "-p", "Hello", "-n", "1900000000"});
   EXPECT_EQ(outcome.exit_code, 4) << outcome.err;
   EXPECT_EQ(outcome.out, "");
   EXPECT_NE(outcome.err.find("keys and values"), std::string::npos) << outcome.err;
@@ -247,8 +247,9 @@ TEST(Generate, AContextThatDoesNotFitIsOutOfMemory) {
 TEST(Eval, WritesTheReferencesLogits) {
   const TempFolder folder;
   const std::string file = (folder.path() / "logits.npy").string();
-  const Outcome outcome = run({"eval", "-m", kModel, "--tokens",
-                               "tests/golden/int4-mixed/prompt.npy", "--exact", "--logits", file});
+  const Outcome outcome =
+      run_hearth({"eval", "-m", kModel, "--tokens", "tests/golden/int4-mixed/prompt.npy", "--exact",
+                  "--logits", file});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_NE(outcome.out.find("perplexity"), std::string::npos);
   const NpyFloats ours = read_npy_floats(file);
@@ -273,7 +274,7 @@ TEST(Eval, WritesTheReferencesLogits) {
 TEST(Eval, ReadsTokensAndTextAlike) {
   const TempFolder folder;
   const auto perplexity = [](const std::vector<std::string>& arguments) {
-    const Outcome outcome = run(arguments);
+    const Outcome outcome = run_hearth(arguments);
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
     return nlohmann::json::parse(outcome.out);
   };
@@ -291,11 +292,11 @@ TEST(Eval, WrongUsageExitsWithCode2) {
   const TempFolder folder;
   const std::string ids = (folder.path() / "ids").string();
   testing::write_file(ids, "1 2 9999999");
-  EXPECT_EQ(run({"eval", "-m", kModel, "--ids", ids}).exit_code, 2);
+  EXPECT_EQ(run_hearth({"eval", "-m", kModel, "--ids", ids}).exit_code, 2);
   testing::write_file(ids, "");
-  EXPECT_EQ(run({"eval", "-m", kModel, "--ids", ids}).exit_code, 2);
-  EXPECT_EQ(run({"eval", "-m", kModel}).exit_code, 2);
-  EXPECT_EQ(run({"eval", "-m", kModel, "--ids", "/nowhere/ids"}).exit_code, 2);
+  EXPECT_EQ(run_hearth({"eval", "-m", kModel, "--ids", ids}).exit_code, 2);
+  EXPECT_EQ(run_hearth({"eval", "-m", kModel}).exit_code, 2);
+  EXPECT_EQ(run_hearth({"eval", "-m", kModel, "--ids", "/nowhere/ids"}).exit_code, 2);
 }
 
 }  // namespace

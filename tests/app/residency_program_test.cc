@@ -6,24 +6,24 @@
 #include <vector>
 
 #include "app/load_report.h"
-#include "tests/support/program.h"
+#include "tests/app/hearth_program.h"
 
 namespace hearth {
 namespace {
 
-const std::string kModel = "tests/checkpoints/int4-mixed";
+using testing::kModel;
 
-testing::Outcome run(const std::string& command, std::vector<std::string> more,
-                     const std::string& before = "") {
+testing::Outcome run_on_model(const std::string& command, std::vector<std::string> more,
+                              const std::string& before = "") {
   std::vector<std::string> arguments = {command, "-m", kModel,   "-p", "Hello",
                                         "-n",    "8",  "--temp", "0"};
   arguments.insert(arguments.end(), more.begin(), more.end());
-  return testing::run_program(HEARTH_PROGRAM, arguments, before);
+  return testing::run_hearth(arguments, before);
 }
 
 nlohmann::json statistics(std::vector<std::string> more) {
   more.emplace_back("--json");
-  const testing::Outcome outcome = run("generate", more);
+  const testing::Outcome outcome = run_on_model("generate", more);
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_EQ(outcome.err, "");
   return nlohmann::json::parse(outcome.out)["statistics"];
@@ -51,7 +51,7 @@ TEST(Residency, RequantisedWeightsAreNamed) {
 }
 
 TEST(Residency, TheLedgerComesBeforeAndProgressIsOneLineWithoutATerminal) {
-  const testing::Outcome outcome = run("generate", {"--residency", "resident"});
+  const testing::Outcome outcome = run_on_model("generate", {"--residency", "resident"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   const size_t ledger = outcome.err.find("weights, resident");
   const size_t read = outcome.err.find("\nread ");
@@ -64,7 +64,7 @@ TEST(Residency, TheLedgerComesBeforeAndProgressIsOneLineWithoutATerminal) {
 }
 
 TEST(Residency, LockingAMappingIsWrongUsage) {
-  const testing::Outcome outcome = run("generate", {"--lock"});
+  const testing::Outcome outcome = run_on_model("generate", {"--lock"});
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_NE(outcome.err.find("--residency resident"), std::string::npos) << outcome.err;
 }

@@ -8,16 +8,16 @@
 #include <string>
 #include <vector>
 
+#include "tests/app/hearth_program.h"
 #include "tests/server/http_client.h"
-#include "tests/support/program.h"
 #include "tests/support/temp_folder.h"
 
 namespace hearth::testing {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using testing::kModel;
 
-constexpr const char* kModel = "tests/checkpoints/int4-mixed";
+using Json = nlohmann::ordered_json;
 
 class ServerProcess {
  public:
@@ -64,7 +64,7 @@ class ServerProcess {
  private:
   std::string first_line() const {
     std::string line;
-    for (char c = 0; read(error_, &c, 1) == 1 && c != '\n';) line += c;
+    for (char c = 0; ::read(error_, &c, 1) == 1 && c != '\n';) line += c;
     return line;
   }
 

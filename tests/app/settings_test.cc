@@ -14,7 +14,7 @@
 namespace hearth {
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 using testing::Outcome;
 using testing::TempFolder;
 
@@ -35,13 +35,13 @@ class SettingsTest : public ::testing::Test {
   std::filesystem::path file() const { return home_.path() / ".config/hearth/config.toml"; }
 
   /// What `hearth config show --json` says about an option of `hearth generate`.
-  json setting(const std::string& key, const std::string& variables = "",
+  Json setting(const std::string& key, const std::string& variables = "",
                const std::vector<std::string>& flags = {}) {
     std::vector<std::string> arguments = {"config", "show", "--json", "generate"};
     arguments.insert(arguments.end(), flags.begin(), flags.end());
     const Outcome outcome = run(arguments, variables);
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-    const json all = json::parse(outcome.out, nullptr, false);
+    const Json all = Json::parse(outcome.out, nullptr, false);
     return all.is_discarded() ? all : all["generate"][key];
   }
 
@@ -57,7 +57,7 @@ class SettingsTest : public ::testing::Test {
   TempFolder home_;
 };
 
-json from(const json& value, const std::string& origin) {
+Json from(const Json& value, const std::string& origin) {
   return {{"value", value}, {"origin", origin}};
 }
 
@@ -90,10 +90,10 @@ TEST_F(SettingsTest, SwitchesListsAndTextKeepTheirTypes) {
   EXPECT_EQ(setting("system")["value"], "a \"b\"");
   EXPECT_EQ(setting("exact", "HEARTH_EXACT=no"), from(false, "$HEARTH_EXACT"));
   const Outcome bench = run({"config", "show", "--json"});
-  const json prompts = json::parse(bench.out)["bench"]["n-prompt"];
-  EXPECT_EQ(prompts["value"], json::array({16, 32}));
+  const Json prompts = Json::parse(bench.out)["bench"]["n-prompt"];
+  EXPECT_EQ(prompts["value"], Json::array({16, 32}));
   const Outcome given = run({"config", "show", "--json", "bench", "-p", "1,2,3"});
-  EXPECT_EQ(json::parse(given.out)["bench"]["n-prompt"], from({1, 2, 3}, "flag"));
+  EXPECT_EQ(Json::parse(given.out)["bench"]["n-prompt"], from({1, 2, 3}, "flag"));
 }
 
 TEST_F(SettingsTest, ReachTheCommandAndSatisfyWhatIsRequired) {
@@ -202,15 +202,15 @@ TEST_F(SettingsTest, WhatMayBeGivenSeveralTimesMayBeAList) {
   EXPECT_EQ(setting("stop"), from({"one", "two"}, file().string() + ":1"));
   EXPECT_EQ(setting("stop", "", {"--stop", "three"}), from({"three"}, "flag"));
   write("stop = \"one\"\n");
-  EXPECT_EQ(setting("stop")["value"], json::array({"one"}));
+  EXPECT_EQ(setting("stop")["value"], Json::array({"one"}));
 }
 
 TEST_F(SettingsTest, TheNumberOfTokensIsNotTakenForAFileOfThem) {
   write("tokens = 3\n");
   const Outcome show = run({"config", "show", "--json", "eval"});
   EXPECT_EQ(show.exit_code, 0) << show.err;
-  EXPECT_FALSE(json::parse(show.out)["eval"].contains("tokens"));
-  EXPECT_EQ(json::parse(show.out)["eval"]["ids"], from(nullptr, "not set"));
+  EXPECT_FALSE(Json::parse(show.out)["eval"].contains("tokens"));
+  EXPECT_EQ(Json::parse(show.out)["eval"]["ids"], from(nullptr, "not set"));
 }
 
 TEST_F(SettingsTest, ABrokenFileHidesNeitherHelpNorWhereItIs) {

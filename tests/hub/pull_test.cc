@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using nlohmann::json;
+using Json = nlohmann::json;
 using testing::FakeHub;
 using testing::read_file;
 using testing::RepoFiles;
@@ -121,8 +121,8 @@ class Pull : public ::testing::Test {
   }
 
   size_t count_requests(const std::string& host, const std::string& method) {
-    const std::vector<json> rows = hub->requests();
-    return static_cast<size_t>(std::count_if(rows.begin(), rows.end(), [&](const json& row) {
+    const std::vector<Json> rows = hub->requests();
+    return static_cast<size_t>(std::count_if(rows.begin(), rows.end(), [&](const Json& row) {
       return row["host"] == host && row["method"] == method;
     }));
   }
@@ -163,7 +163,7 @@ TEST_F(Pull, AllBringsTheOthersToo) {
 TEST_F(Pull, CutsLargeFilesIntoRanges) {
   run();
   size_t ranges = 0;
-  for (const json& row : hub->requests()) {
+  for (const Json& row : hub->requests()) {
     if (row["host"] == "storage" && row["range"].is_string()) ++ranges;
   }
   EXPECT_GT(ranges, 4u);
@@ -174,7 +174,7 @@ TEST_F(Pull, TheTokenGoesToTheHubAndToNoOtherHost) {
   hub->behave({{"token", settings.token}});
   run();
   size_t with_token = 0;
-  for (const json& row : hub->requests()) {
+  for (const Json& row : hub->requests()) {
     if (row["host"] == "storage") {
       EXPECT_TRUE(row["authorization"].is_null()) << row;
     } else {
@@ -190,7 +190,7 @@ TEST_F(Pull, TheTokenStaysWhenEveryRequestIsRedirected) {
   hub->rule(
       {{"path", "/api/models/"}, {"do", "redirect"}, {"location", "http://127.0.0.1:{storage}/x"}});
   EXPECT_EQ(failure().first, 5);
-  for (const json& row : hub->requests()) EXPECT_NE(row["host"], "storage") << row;
+  for (const Json& row : hub->requests()) EXPECT_NE(row["host"], "storage") << row;
 }
 
 TEST_F(Pull, ServersWithoutRangesAreReadFromTheStart) {
@@ -267,7 +267,7 @@ TEST_F(Pull, AnAddressThatExpiredIsAskedForAgain) {
   run();
   expect_whole(small_model());
   size_t through_hub = 0;  // GETs of the shard that began at the Hub
-  for (const json& row : hub->requests()) {
+  for (const Json& row : hub->requests()) {
     const std::string path = row["path"];
     if (row["host"] == "hub" && row["method"] == "GET" && path.ends_with(kShard)) ++through_hub;
   }
@@ -307,7 +307,7 @@ TEST_F(Pull, TooLongARetryAfterIsAnError) {
 
 TEST_F(Pull, RefusalsSayWhatToDo) {
   struct Case {
-    json rule;
+    Json rule;
     std::string advice;
   };
   const std::vector<Case> cases = {
@@ -343,7 +343,7 @@ TEST_F(Pull, WrongBytesNeverBecomeABlob) {
   const fs::path snapshot = HubCache(settings.cache).snapshot(ref.repo, FakeHub::kCommit);
   EXPECT_FALSE(fs::exists(fs::symlink_status(snapshot / kShard)));
   EXPECT_THROW(resolve_model("org/small", settings), LoadError);
-  hub->behave(json::object());
+  hub->behave(Json::object());
   run();
   expect_whole(small_model());
 }
@@ -399,7 +399,7 @@ TEST_F(Pull, AnInterruptedPullGoesOn) {
   const auto [code, message] = failure();
   EXPECT_EQ(code, 130);
   EXPECT_NE(message.find("hearth pull org/small goes on"), std::string::npos) << message;
-  hub->behave(json::object());
+  hub->behave(Json::object());
   watcher.stop_at = 0;
   watcher.stopped = false;
   const int64_t total = watcher.total;
@@ -423,7 +423,7 @@ TEST_F(Pull, ADamagedJournalCostsTimeAndNothingElse) {
     ++spoiled;
   }
   EXPECT_GT(spoiled, 0u);
-  hub->behave(json::object());
+  hub->behave(Json::object());
   watcher.stop_at = 0;
   watcher.stopped = false;
   run();
@@ -438,7 +438,7 @@ TEST_F(Pull, TwoAtATimeShareTheWork) {
   second.join();
   expect_whole(small_model());
   std::map<std::string, uint64_t> bytes;  // that were asked of the storage host
-  for (const json& row : hub->requests()) {
+  for (const Json& row : hub->requests()) {
     if (row["host"] != "storage") continue;
     uint64_t begin = 0;
     uint64_t end = 0;

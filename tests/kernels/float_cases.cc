@@ -15,25 +15,25 @@
 namespace hearth::kernel_check {
 namespace {
 
-enum class Inputs : uint8_t { kRandom, kConstant, kOneHot, kOutlier, kTiny };
+enum class FloatInputs : uint8_t { kRandom, kConstant, kOneHot, kOutlier, kTiny };
 
 /// Tokens' rows, each in guarded memory of its own.
 class FloatTokens {
  public:
-  FloatTokens(int tokens, int64_t cols, Inputs inputs, Edge edge, Random& random) {
+  FloatTokens(int tokens, int64_t cols, FloatInputs inputs, Edge edge, Random& random) {
     for (int t = 0; t < tokens; ++t) {
       Guarded<float> row(cols, edge);
       for (float& x : row) {
         switch (inputs) {
-          case Inputs::kConstant: x = 0.1f; break;
-          case Inputs::kOneHot: x = 0.0f; break;
-          case Inputs::kTiny: x = random.normal() * 1e-38f; break;
-          case Inputs::kRandom:
-          case Inputs::kOutlier: x = random.normal(); break;
+          case FloatInputs::kConstant: x = 0.1f; break;
+          case FloatInputs::kOneHot: x = 0.0f; break;
+          case FloatInputs::kTiny: x = random.normal() * 1e-38f; break;
+          case FloatInputs::kRandom:
+          case FloatInputs::kOutlier: x = random.normal(); break;
         }
       }
-      if (inputs == Inputs::kOneHot) row[random.integer(0, cols - 1)] = -0.75f;
-      if (inputs == Inputs::kOutlier) row[random.integer(0, cols - 1)] = 5e4f;
+      if (inputs == FloatInputs::kOneHot) row[random.integer(0, cols - 1)] = -0.75f;
+      if (inputs == FloatInputs::kOutlier) row[random.integer(0, cols - 1)] = 5e4f;
       row.seal();
       rows_.push_back(std::move(row));
       pointers_.push_back(rows_.back().data());
@@ -72,7 +72,7 @@ void expect(const FloatTokens& tokens, int64_t cols, const Weight& weight, Produ
 
 template <typename Weight>
 void run_case(MatmulFloat kernel, const QuantizedMatrix& matrix, const Weight& weight, int tokens,
-              Inputs inputs, Edge edge, Check& check, Random& random) {
+              FloatInputs inputs, Edge edge, Check& check, Random& random) {
   const FloatTokens source(tokens, matrix.cols, inputs, edge, random);
   ProductCase product{.rows = matrix.rows,
                       .tokens = tokens,
@@ -87,24 +87,25 @@ void run_case(MatmulFloat kernel, const QuantizedMatrix& matrix, const Weight& w
   check_product(product, check, random);
 }
 
-constexpr Inputs kInputs[] = {Inputs::kRandom, Inputs::kRandom,  Inputs::kConstant, Inputs::kOneHot,
-                              Inputs::kOneHot, Inputs::kOutlier, Inputs::kTiny};
+constexpr FloatInputs kFloatInputs[] = {
+    FloatInputs::kRandom, FloatInputs::kRandom,  FloatInputs::kConstant, FloatInputs::kOneHot,
+    FloatInputs::kOneHot, FloatInputs::kOutlier, FloatInputs::kTiny};
 
-struct Size {
+struct FloatSize {
   int64_t rows;
   int64_t cols;
   int64_t group;
 };
 
-constexpr Size kPackedSizes[] = {{1, 32, 32},    {7, 64, 32},    {8, 128, 64},   {16, 96, 96},
-                                 {17, 128, 128}, {24, 40, 8},    {33, 256, 256}, {40, 512, 128},
-                                 {129, 128, 64}, {64, 2048, 128}};
+constexpr FloatSize kPackedSizes[] = {
+    {1, 32, 32}, {7, 64, 32},    {8, 128, 64},   {16, 96, 96},   {17, 128, 128},
+    {24, 40, 8}, {33, 256, 256}, {40, 512, 128}, {129, 128, 64}, {64, 2048, 128}};
 
 void run_packed(MatmulFloat kernel, int bits, Check& check) {
   Random random(static_cast<uint64_t>(bits) + 100);
   constexpr Codes kCodes[] = {Codes::kRandom, Codes::kRandom, Codes::kExtremes};
   constexpr Zeros kZeros[] = {Zeros::kSymmetric, Zeros::kOffset0, Zeros::kOffset1};
-  for (const Size& size : kPackedSizes) {
+  for (const FloatSize& size : kPackedSizes) {
     if (check.quick() && size.rows * size.cols > 10000) continue;
     for (int tokens = 1; tokens <= kMaxTileTokens; tokens += check.quick() ? 4 : 1) {
       PackedShape shape{.bits = bits, .rows = size.rows, .cols = size.cols, .group = size.group};
@@ -112,7 +113,7 @@ void run_packed(MatmulFloat kernel, int bits, Check& check) {
       shape.zeros = size.rows % (32 / bits) == 0 ? random.pick(kZeros) : Zeros::kSymmetric;
       shape.scale_type = random.coin() ? ScaleType::kF16 : ScaleType::kBf16;
       shape.edge = random.coin() ? Edge::kEnd : Edge::kBegin;
-      const Inputs inputs = random.pick(kInputs);
+      const FloatInputs inputs = random.pick(kFloatInputs);
       check.start_case(fmt::format("{}, {} tokens, inputs {}", describe(shape), tokens,
                                    static_cast<int>(inputs)));
       const PackedMatrix matrix(shape, random);
@@ -124,16 +125,16 @@ void run_packed(MatmulFloat kernel, int bits, Check& check) {
   }
 }
 
-constexpr Size kPlainSizes[] = {{1, 1, 0},     {3, 7, 0},    {5, 33, 0},  {8, 16, 0},   {9, 15, 0},
-                                {16, 100, 0},  {17, 129, 0}, {31, 8, 0},  {40, 257, 0}, {65, 63, 0},
-                                {12, 2048, 0}, {1, 2048, 0}, {23, 511, 0}};
+constexpr FloatSize kPlainSizes[] = {
+    {1, 1, 0},  {3, 7, 0},    {5, 33, 0},  {8, 16, 0},    {9, 15, 0},   {16, 100, 0}, {17, 129, 0},
+    {31, 8, 0}, {40, 257, 0}, {65, 63, 0}, {12, 2048, 0}, {1, 2048, 0}, {23, 511, 0}};
 
 void run_plain(MatmulFloat kernel, QuantLayout layout, Check& check) {
   Random random(static_cast<uint64_t>(layout) + 200);
-  for (const Size& size : kPlainSizes) {
+  for (const FloatSize& size : kPlainSizes) {
     for (int tokens = 1; tokens <= kMaxTileTokens; tokens += check.quick() ? 4 : 1) {
       const Edge edge = random.coin() ? Edge::kEnd : Edge::kBegin;
-      const Inputs inputs = random.pick(kInputs);
+      const FloatInputs inputs = random.pick(kFloatInputs);
       check.start_case(fmt::format("[{} x {}] {}, {} tokens, inputs {}", size.rows, size.cols,
                                    edge == Edge::kEnd ? "at the end" : "at the start", tokens,
                                    static_cast<int>(inputs)));

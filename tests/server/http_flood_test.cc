@@ -24,7 +24,7 @@ namespace {
 
 using namespace testing;  // NOLINT: the client
 
-std::vector<Route> routes() {
+std::vector<Route> flood_routes() {
   return {
       {"GET", "/health", [](const ExchangePtr& e) { say(e, "well"); }, true},
       {"POST", "/size",
@@ -118,7 +118,7 @@ class BadRequests {
 };
 
 void send_bad_requests(int count, uint64_t seed) {
-  const RunningServer server(routes());
+  const RunningServer server(flood_routes());
   BadRequests requests(seed);
   int refused = 0;
   for (int i = 0; i < count; ++i) {
@@ -185,7 +185,7 @@ void measure_beside_streams(int count) {
   ::close(from_child[1]);
   std::atomic<int> gone = 0;
   std::atomic<int> begun = 0;
-  std::vector<Route> all = routes();
+  std::vector<Route> all = flood_routes();
   all[2].handle = [&](const ExchangePtr& e) {
     e->begin_stream({200, std::string(kSseType), sse_data("begin"), {}});
     e->on_gone([&] { ++gone; });
@@ -265,7 +265,7 @@ void cut_slow_clients(int heads, int bodies, milliseconds time) {
   HttpServerOptions options;
   options.times.header = time;
   options.times.body = time;
-  const RunningServer server(routes(), options);
+  const RunningServer server(flood_routes(), options);
   const std::string head = "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
   const std::string body =
       "POST /size HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\nabc";

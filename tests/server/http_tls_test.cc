@@ -24,7 +24,7 @@ namespace {
 
 using namespace testing;  // NOLINT: the client
 
-std::vector<Route> routes() {
+std::vector<Route> tls_routes() {
   return {
       {"POST", "/size",
        [](const ExchangePtr& e) { say(e, std::to_string(e->request().body.size())); }},
@@ -121,7 +121,7 @@ HttpServerOptions with(const Identity& identity) {
 TEST(HttpTls, AnswersOverTlsAndNothingElse) {
   const TempFolder folder;
   const Identity identity = make_identity(folder.path(), "good");
-  const RunningServer server(routes(), with(identity));
+  const RunningServer server(tls_routes(), with(identity));
   TlsClient client(server.port(), identity.certificate);
   ASSERT_TRUE(client.connected());
   const std::string close = "Connection: close\r\n";
@@ -185,7 +185,7 @@ TEST(ServerLog, WritesALineForEachAnswerAndEachError) {
   options.log = std::make_shared<ServerLog>(
       ServerLogOptions{ServerLogOptions::Access::kJson, folder.path() / "log"});
   {
-    const RunningServer server(routes(), options);
+    const RunningServer server(tls_routes(), options);
     fetch(server.port(), post("/size?secret=1", "12345", "x-request-id: one\r\n"));
     fetch(server.port(), get("/throws", "x-request-id: two\r\n"));
     fetch(server.port(), get("/%0anowhere", "x-request-id: three\r\n"));
@@ -216,7 +216,7 @@ TEST(ServerLog, WritesPlainLinesThatNoPathCanForge) {
     HttpServerOptions options;
     options.log =
         std::make_shared<ServerLog>(ServerLogOptions{ServerLogOptions::Access::kPlain, file});
-    const RunningServer server(routes(), options);
+    const RunningServer server(tls_routes(), options);
     fetch(server.port(), get("/%0d%0anowhere%1b[2J", "x-request-id: one\r\n"));
   }
   const std::string text = read_file(file);

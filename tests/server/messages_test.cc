@@ -27,14 +27,16 @@ class Messages : public DialectTest {
 
 AnswerRequest answer_request(const Json& body) { return messages_request(body, {}).answer; }
 
-ChatInput chat_of(const Json& body) { return std::get<ChatInput>(answer_request(body).input); }
+ChatInput messages_chat_of(const Json& body) {
+  return std::get<ChatInput>(answer_request(body).input);
+}
 
 void append(Json& text, const Json& more) {
   text = text.get<std::string>() + more.get<std::string>();
 }
 
 /// The message that a client puts together from a stream, by the rules of Anthropic's libraries.
-Json rebuilt(const std::vector<SseEvent>& events) {
+Json rebuilt_message(const std::vector<SseEvent>& events) {
   Json message;
   std::string input;
   for (const SseEvent& event : events) {
@@ -129,7 +131,8 @@ TEST_F(Messages, ReasoningIsShownToWhoAsksForIt) {
   body.erase("thinking");
   EXPECT_EQ(whole(script, body)["content"].dump(), R"([{"type":"text","text":"ok"}])");
   EXPECT_EQ(service_.requests.back().thinking_budget, 50);  // of max_tokens 100
-  EXPECT_EQ(rebuilt(stream(script, body))["content"].dump(), R"([{"type":"text","text":"ok"}])");
+  EXPECT_EQ(rebuilt_message(stream(script, body))["content"].dump(),
+            R"([{"type":"text","text":"ok"}])");
 }
 
 TEST_F(Messages, OmittedReasoningComesBackWithTheNextRequest) {
@@ -140,7 +143,7 @@ TEST_F(Messages, OmittedReasoningComesBackWithTheNextRequest) {
   EXPECT_EQ(content[0]["thinking"], "");
   body["messages"].push_back({{"role", "assistant"}, {"content", content}});
   body["messages"].push_back({{"role", "user"}, {"content", "more"}});
-  EXPECT_EQ(chat_of(body).messages[1].dump(),
+  EXPECT_EQ(messages_chat_of(body).messages[1].dump(),
             R"({"role":"assistant","content":"ok","reasoning_content":"secret"})");
 }
 
@@ -152,7 +155,7 @@ TEST_F(Messages, StreamsAddUpToTheWholeAnswer) {
     body["thinking"]["display"] = views[i % 3];
     if (i % 3 == 2) body.erase("thinking");
     const Script script = random_answer(random);
-    EXPECT_EQ(rebuilt(stream(script, body)), whole(script, body));
+    EXPECT_EQ(rebuilt_message(stream(script, body)), whole(script, body));
     if (HasFailure()) FAIL() << "script " << i;
   }
 }
@@ -211,7 +214,7 @@ TEST_F(Messages, CountTokens) {
 }
 
 TEST(MessagesRequest, BlocksBecomeMessages) {
-  const ChatInput chat = chat_of(Json::parse(R"({"max_tokens": 9,
+  const ChatInput chat = messages_chat_of(Json::parse(R"({"max_tokens": 9,
     "system": [
       {"type": "text", "text": "x-anthropic-billing-header: cc_version=2; cch=ea6aa;"},
       {"type": "text", "text": "You are Claude Code.", "cache_control": {"type": "ephemeral"}},
@@ -259,16 +262,16 @@ TEST(MessagesRequest, BillingHeadersDoNotReachThePrompt) {
   Json body = question();
   for (const std::string checksum : {"fa690", "00000"}) {
     body["system"] = "x-anthropic-billing-header: cch=" + checksum + ";\nYou are.";
-    EXPECT_EQ(chat_of(body).messages[0]["content"], "You are.");
+    EXPECT_EQ(messages_chat_of(body).messages[0]["content"], "You are.");
     body["system"] = {{{"type", "text"}, {"text", "x-anthropic-billing-header: cch=" + checksum}}};
-    EXPECT_EQ(chat_of(body).messages.size(), 1u);
+    EXPECT_EQ(messages_chat_of(body).messages.size(), 1u);
   }
 }
 
 TEST(MessagesRequest, AnAnswerThatHasBegunGoesOn) {
   Json body = question();
   body["messages"].push_back({{"role", "assistant"}, {"content", "It is"}});
-  const ChatInput chat = chat_of(body);
+  const ChatInput chat = messages_chat_of(body);
   EXPECT_TRUE(chat.continues_last);
   EXPECT_EQ(chat.messages.back()["content"], "It is");
 }
@@ -279,7 +282,7 @@ TEST(MessagesRequest, ToolsAndChoices) {
     {"name": "ls", "description": "lists", "input_schema": {"type": "object"}},
     {"type": "custom", "name": "cat", "input_schema": {"type": "object"}},
     {"type": "web_search_20250305", "name": "web_search", "max_uses": 5}])");
-  EXPECT_EQ(chat_of(body).tools, Json::parse(R"([
+  EXPECT_EQ(messages_chat_of(body).tools, Json::parse(R"([
     {"type": "function", "function":
       {"name": "ls", "description": "lists", "parameters": {"type": "object"}}},
     {"type": "function", "function": {"name": "cat", "parameters": {"type": "object"}}}])"));

@@ -83,7 +83,7 @@ std::vector<MalformedCase> missing_cases() {
   return all;
 }
 
-std::vector<MalformedCase> value_cases() {
+std::vector<MalformedCase> config_value_cases() {
   return {
       field_case("model_of_another_type", "model_type", "llama", {"qwen3_next", "\"llama\""}),
       field_case("model_type_number", "model_type", 3, {"a string", "found 3"}),
@@ -143,7 +143,7 @@ std::vector<MalformedCase> value_cases() {
   };
 }
 
-std::vector<MalformedCase> file_cases() {
+std::vector<MalformedCase> config_file_cases() {
   std::string deep;
   for (int i = 0; i < 100; ++i) deep += R"({"a":)";
   return {
@@ -176,7 +176,7 @@ std::vector<MalformedCase> file_cases() {
 
 std::vector<MalformedCase> malformed_configs() {
   std::vector<MalformedCase> all;
-  for (auto list : {missing_cases, value_cases, file_cases}) {
+  for (auto list : {missing_cases, config_value_cases, config_file_cases}) {
     for (MalformedCase& item : list()) all.push_back(std::move(item));
   }
   return all;

@@ -153,7 +153,7 @@ std::vector<MalformedCase> structure_cases() {
   };
 }
 
-std::vector<MalformedCase> shape_cases() {
+std::vector<MalformedCase> header_shape_cases() {
   const auto shape_case = [](std::string name, const std::string& shape, Fragments fragments) {
     return tensor_case(std::move(name), R"("dtype":"F32","data_offsets":[0,8],"shape":)" + shape, 8,
                        std::move(fragments));
@@ -214,7 +214,8 @@ std::vector<MalformedCase> offset_cases() {
 
 std::vector<MalformedCase> malformed_headers() {
   std::vector<MalformedCase> all;
-  for (auto list : {length_cases, syntax_cases, structure_cases, shape_cases, offset_cases}) {
+  for (auto list :
+       {length_cases, syntax_cases, structure_cases, header_shape_cases, offset_cases}) {
     for (MalformedCase& item : list()) all.push_back(std::move(item));
   }
   return all;

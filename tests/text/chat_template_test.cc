@@ -15,17 +15,17 @@
 namespace hearth {
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 using testing::TempFolder;
 using testing::write_file;
 
 constexpr const char* kSpecialTokens =
     R"({"bos_token": null, "eos_token": {"content": "<|im_end|>"}, "pad_token": "<|endoftext|>"})";
 
-std::vector<json> read_lines(const std::string& name) {
+std::vector<Json> read_lines(const std::string& name) {
   std::ifstream file("tests/text/golden/" + name);
-  std::vector<json> rows;
-  for (std::string line; std::getline(file, line);) rows.push_back(json::parse(line));
+  std::vector<Json> rows;
+  for (std::string line; std::getline(file, line);) rows.push_back(Json::parse(line));
   EXPECT_FALSE(rows.empty()) << name;
   return rows;
 }
@@ -48,11 +48,11 @@ std::string text_or_error(Render render, std::string* message) {
   }
 }
 
-std::string expected_text(const json& outcome) {
+std::string expected_text(const Json& outcome) {
   return outcome.contains("error") ? "error" : outcome["text"].get<std::string>();
 }
 
-std::string render_row(const ChatTemplate& chat_template, const json& row) {
+std::string render_row(const ChatTemplate& chat_template, const Json& row) {
   const TemplateOptions options{.add_generation_prompt = row["add_generation_prompt"],
                                 .extra_json = row.value("extra", "")};
   return chat_template.render(row["messages"].get<std::string>(), row.value("tools", ""), options);
@@ -64,10 +64,10 @@ TEST_P(ModelTemplate, RendersAsTransformers) {
   const std::string name = GetParam();
   const ChatTemplate chat_template =
       from_source(testing::read_file("tests/text/templates/" + name + ".jinja"));
-  const std::vector<json> rows = read_lines("templates.jsonl");
+  const std::vector<Json> rows = read_lines("templates.jsonl");
   EXPECT_GE(rows.size(), 200u);
-  for (const json& row : rows) {
-    const json& outcome = row["rendered"][name];
+  for (const Json& row : rows) {
+    const Json& outcome = row["rendered"][name];
     std::string message;
     EXPECT_EQ(text_or_error([&] { return render_row(chat_template, row); }, &message),
               expected_text(outcome))
@@ -78,10 +78,10 @@ TEST_P(ModelTemplate, RendersAsTransformers) {
 INSTANTIATE_TEST_SUITE_P(All, ModelTemplate, ::testing::Values("instruct", "thinking", "coder"));
 
 TEST(ChatTemplate, DoesWhatJinjaAndPythonDo) {
-  const json context = read_lines("snippet_context.json").front();
+  const Json context = read_lines("snippet_context.json").front();
   const std::string messages = context["messages"].get<std::string>();
   const TemplateOptions options{.extra_json = context["extra"].get<std::string>()};
-  for (const json& row : read_lines("snippets.jsonl")) {
+  for (const Json& row : read_lines("snippets.jsonl")) {
     const std::string source = row["source"];
     std::string message;
     const auto render = [&] { return from_source(source).render(messages, "", options); };

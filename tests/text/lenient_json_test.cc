@@ -10,21 +10,21 @@
 namespace hearth {
 namespace {
 
-struct Reading {
+struct ReadValue {
   std::string json;
   std::string rest;  // not taken
 
-  bool operator==(const Reading&) const = default;
+  bool operator==(const ReadValue&) const = default;
 };
 
-std::ostream& operator<<(std::ostream& out, const Reading& reading) {
+std::ostream& operator<<(std::ostream& out, const ReadValue& reading) {
   return out << reading.json << " | " << reading.rest;
 }
 
 /// Reads `text` in pieces that end at `ends`.
-Reading read(const std::string& text, const std::vector<size_t>& ends) {
+ReadValue read(const std::string& text, const std::vector<size_t>& ends) {
   LenientJson reader;
-  Reading reading;
+  ReadValue reading;
   size_t at = 0;
   for (const size_t end : ends) {
     const std::string piece = text.substr(at, end - at);
@@ -36,10 +36,10 @@ Reading read(const std::string& text, const std::vector<size_t>& ends) {
   return reading;
 }
 
-Reading read_whole(const std::string& text) { return read(text, {text.size()}); }
+ReadValue read_whole(const std::string& text) { return read(text, {text.size()}); }
 
 void expect_same_for_every_split(const std::string& text) {
-  const Reading whole = read_whole(text);
+  const ReadValue whole = read_whole(text);
   std::vector<size_t> bytes;
   for (size_t i = 1; i <= text.size(); ++i) {
     bytes.push_back(i);
@@ -84,7 +84,7 @@ TEST(LenientJsonTest, WhatIsJsonStaysAsItIs) {
     value["b"] = random_value(random, 0);
     const int indent = static_cast<int>(random() % 4) - 1;
     const std::string json = value.dump(indent, ' ', random() % 2 == 0);
-    EXPECT_EQ(read_whole(json + "\n</tool_call>"), (Reading{json, "\n</tool_call>"}));
+    EXPECT_EQ(read_whole(json + "\n</tool_call>"), (ReadValue{json, "\n</tool_call>"}));
     if (round % 50 == 0) expect_same_for_every_split(json);
   }
   expect_same_for_every_split(R"({"pair": "\ud83d\ude00", "e": "\u00e9"})");
@@ -123,7 +123,7 @@ TEST(LenientJsonTest, MistakesAreRepaired) {
 
 TEST(LenientJsonTest, ATagEndsWhatIsLeftOpen) {
   EXPECT_EQ(read_whole("{\"a\": {\"b\": 1}\n</tool_call>"),
-            (Reading{"{\"a\": {\"b\": 1}}", "</tool_call>"}));
+            (ReadValue{"{\"a\": {\"b\": 1}}", "</tool_call>"}));
 }
 
 TEST(LenientJsonTest, WhateverComesTheResultIsJson) {
@@ -132,7 +132,7 @@ TEST(LenientJsonTest, WhateverComesTheResultIsJson) {
   for (int round = 0; round < 20'000; ++round) {
     std::string text = "{";
     for (size_t i = random() % 30; i > 0; --i) text += bytes[random() % bytes.size()];
-    const Reading reading = read_whole(text);
+    const ReadValue reading = read_whole(text);
     ASSERT_TRUE(nlohmann::json::accept(reading.json)) << text << '\n' << reading.json;
     if (round % 200 == 0) expect_same_for_every_split(text);
   }

@@ -10,11 +10,11 @@
 namespace hearth {
 namespace {
 
-struct Parts {
+struct ThinkingAndAnswer {
   std::string thinking;
   std::string answer;
 
-  bool operator==(const Parts&) const = default;
+  bool operator==(const ThinkingAndAnswer&) const = default;
 };
 
 class OutputParserTest : public testing::Test {
@@ -48,9 +48,9 @@ class OutputParserTest : public testing::Test {
     return tokens;
   }
 
-  static Parts parse(const std::vector<int32_t>& tokens, bool starts_in_thinking) {
+  static ThinkingAndAnswer parse(const std::vector<int32_t>& tokens, bool starts_in_thinking) {
     OutputParser parser(*tokenizer_, starts_in_thinking);
-    Parts parts;
+    ThinkingAndAnswer parts;
     const auto add = [&](const OutputPiece& piece) {
       parts.thinking += piece.thinking;
       parts.answer += piece.answer;
@@ -71,7 +71,7 @@ TEST_F(OutputParserTest, EverySplitGivesTheSameParts) {
   std::mt19937 random(1);
   const std::string thinking = "First: 1 + 1 = 2.\n\n  Then — naïve, 日本語 🙂.";
   const std::string answer = "It is **2**, as `</think` shows;\n\nnot 3: \xF0\x9F\x99\x82\n";
-  const Parts wanted{thinking, answer};
+  const ThinkingAndAnswer wanted{thinking, answer};
   for (int round = 0; round < 300; ++round) {
     const size_t most = round == 0 ? 1 : 1 + static_cast<size_t>(round) % 9;
     const auto think = split("\n" + thinking + "\n", most, random);
@@ -89,7 +89,7 @@ TEST_F(OutputParserTest, OutputThatEndsWhileReasoningHasNoAnswer) {
   const auto tokens = split(text, 4, random);
   // Cut anywhere: all of it is reasoning, and a start of the whole.
   for (size_t count = 0; count <= tokens.size(); ++count) {
-    const Parts parts =
+    const ThinkingAndAnswer parts =
         parse({tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(count)}, true);
     EXPECT_EQ(parts.answer, "");
     EXPECT_EQ(std::string("Let me see.\n\nPerhaps 4").find(parts.thinking), 0u);
@@ -99,28 +99,28 @@ TEST_F(OutputParserTest, OutputThatEndsWhileReasoningHasNoAnswer) {
 TEST_F(OutputParserTest, WithoutReasoningAllIsTheAnswer) {
   std::mt19937 random(3);
   for (const std::string text : {"Hello there.\n", "\n  indented", " \n"}) {
-    EXPECT_EQ(parse(split(text, 3, random), false), (Parts{"", text}));
+    EXPECT_EQ(parse(split(text, 3, random), false), (ThinkingAndAnswer{"", text}));
   }
 }
 
 TEST_F(OutputParserTest, ATextLikeTheMarkIsNotTheMark) {
   std::mt19937 random(4);
   const auto spelled = split("see </thi", 1, random);
-  EXPECT_EQ(parse(spelled, true), (Parts{"see </thi", ""}));
+  EXPECT_EQ(parse(spelled, true), (ThinkingAndAnswer{"see </thi", ""}));
 }
 
 TEST_F(OutputParserTest, EmptyReasoningIsEmpty) {
   std::mt19937 random(5);
   const auto framed =
       join({{open()}, split("\n\n", 1, random), {close()}, split("\n\nYes", 2, random)});
-  EXPECT_EQ(parse(framed, false), (Parts{"", "Yes"}));
+  EXPECT_EQ(parse(framed, false), (ThinkingAndAnswer{"", "Yes"}));
 }
 
 TEST_F(OutputParserTest, ASecondMarkIsText) {
   std::mt19937 random(6);
   const auto twice = join(
       {split("a", 1, random), {close()}, split("b", 1, random), {close()}, split("c", 1, random)});
-  EXPECT_EQ(parse(twice, true), (Parts{"a", "b</think>c"}));
+  EXPECT_EQ(parse(twice, true), (ThinkingAndAnswer{"a", "b</think>c"}));
 }
 
 TEST_F(OutputParserTest, CountsTokensOfTheReasoning) {

@@ -19,7 +19,7 @@
 namespace hearth {
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 using testing::Digest;
 
 const std::filesystem::path kFolder = HEARTH_QWEN3_TOKENIZER;
@@ -84,7 +84,7 @@ class Qwen3Tokenizer : public ::testing::Test {
     for (const int32_t id : ids) {
       const std::string piece = decoder.push(id);
       // Invalid UTF-8 would make the library replace something.
-      EXPECT_NO_THROW(json(piece).dump()) << "not UTF-8";
+      EXPECT_NO_THROW(Json(piece).dump()) << "not UTF-8";
       text += piece;
     }
     return text + decoder.flush();
@@ -109,7 +109,7 @@ TEST_F(Qwen3Tokenizer, ExplicitCases) {
   std::ifstream file("tests/text/golden/encodings.jsonl");
   int rows = 0;
   for (std::string line; std::getline(file, line); ++rows) {
-    const json row = json::parse(line);
+    const Json row = Json::parse(line);
     const std::string text = row["text"];
     EXPECT_EQ(tokenizer_->encode(text), row["ids"].get<std::vector<int32_t>>()) << row["text"];
     EXPECT_EQ(tokenizer_->encode(text, false), row["plain"].get<std::vector<int32_t>>())
@@ -207,8 +207,8 @@ TEST_F(Qwen3Tokenizer, ItsOwnTemplateRendersAsTransformers) {
   std::ifstream file("tests/text/golden/templates.jsonl");
   int rows = 0;
   for (std::string line; std::getline(file, line); ++rows) {
-    const json row = json::parse(line);
-    const json& outcome = row["rendered"]["qwen3"];
+    const Json row = Json::parse(line);
+    const Json& outcome = row["rendered"]["qwen3"];
     const TemplateOptions options{.add_generation_prompt = row["add_generation_prompt"],
                                   .extra_json = row.value("extra", "")};
     const auto render = [&] {

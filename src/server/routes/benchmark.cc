@@ -89,7 +89,7 @@ class BenchmarkWriter : public AnswerWriter {
   std::vector<GenerationUsage> usages_;
 };
 
-AnswerPlan plan_of(const Api& api, const HttpRequest& http) {
+AnswerPlan benchmark_plan(const Api& api, const HttpRequest& http) {
   const Json body = http.body.empty() ? Json::object() : parse_json(http.body);
   const BenchmarkSizes sizes = sizes_of(JsonFields(body), api.service.status().context_tokens);
   std::mt19937_64 random{std::random_device{}()};
@@ -104,7 +104,7 @@ AnswerPlan plan_of(const Api& api, const HttpRequest& http) {
 }  // namespace
 
 Route benchmark_route(const std::shared_ptr<Api>& api) {
-  return answering_route("/v1/benchmark", api, plan_of, openai_refusal);
+  return answering_route("/v1/benchmark", api, benchmark_plan, openai_refusal);
 }
 
 }  // namespace hearth

@@ -8,7 +8,7 @@
 namespace hearth {
 namespace {
 
-AnswerPlan plan_of(const Api& api, const HttpRequest& http) {
+AnswerPlan chat_completion_plan(const Api& api, const HttpRequest& http) {
   const Json body = parse_json(http.body);
   ChatCall call = chat_call(JsonFields(body), api.service.default_sampling());
   AnswerPlan plan;
@@ -28,7 +28,7 @@ AnswerPlan plan_of(const Api& api, const HttpRequest& http) {
 }  // namespace
 
 Route chat_completions_route(const std::shared_ptr<Api>& api) {
-  return answering_route("/v1/chat/completions", api, plan_of, openai_refusal);
+  return answering_route("/v1/chat/completions", api, chat_completion_plan, openai_refusal);
 }
 
 }  // namespace hearth

@@ -8,7 +8,7 @@
 namespace hearth {
 namespace {
 
-AnswerPlan plan_of(const Api& api, const HttpRequest& http) {
+AnswerPlan completion_plan(const Api& api, const HttpRequest& http) {
   const Json body = parse_json(http.body);
   CompletionCall call = completion_call(JsonFields(body), api.service);
   AnswerPlan plan;
@@ -29,7 +29,7 @@ AnswerPlan plan_of(const Api& api, const HttpRequest& http) {
 }  // namespace
 
 Route completions_route(const std::shared_ptr<Api>& api) {
-  return answering_route("/v1/completions", api, plan_of, openai_refusal);
+  return answering_route("/v1/completions", api, completion_plan, openai_refusal);
 }
 
 }  // namespace hearth

@@ -29,7 +29,7 @@ class MessagesWriter : public ObjectWriter<MessagesAnswer> {
   std::string request_id_;
 };
 
-AnswerPlan plan_of(const Api& api, const HttpRequest& http) {
+AnswerPlan message_plan(const Api& api, const HttpRequest& http) {
   const Json body = parse_json(http.body);
   MessagesRequest request = messages_request(body, api.service.default_sampling());
   MessagesHead head = {.id = "msg_" + api.settings.new_id(),
@@ -53,7 +53,7 @@ HttpResponse count_tokens(const Api& api, const HttpRequest& http) {
 }  // namespace
 
 Route messages_route(const std::shared_ptr<Api>& api) {
-  Route route = answering_route("/v1/messages", api, plan_of, anthropic_refusal);
+  Route route = answering_route("/v1/messages", api, message_plan, anthropic_refusal);
   route.error_form = anthropic_error_form;
   return route;
 }

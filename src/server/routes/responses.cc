@@ -26,7 +26,7 @@ class ResponsesWriter : public ObjectWriter<ResponsesAnswer> {
   }
 };
 
-AnswerPlan plan_of(const Api& api, const HttpRequest& http) {
+AnswerPlan response_plan(const Api& api, const HttpRequest& http) {
   const Json body = parse_json(http.body);
   ResponsesRequest request = responses_request(body, api.service.default_sampling());
   ResponsesHead head = {.id = "resp_" + api.settings.new_id(),
@@ -45,7 +45,7 @@ AnswerPlan plan_of(const Api& api, const HttpRequest& http) {
 }  // namespace
 
 Route responses_route(const std::shared_ptr<Api>& api) {
-  return answering_route("/v1/responses", api, plan_of, openai_refusal);
+  return answering_route("/v1/responses", api, response_plan, openai_refusal);
 }
 
 }  // namespace hearth
