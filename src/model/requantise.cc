@@ -236,20 +236,29 @@ class RowTask {
   }
 
   void store(int64_t first_col) {
-    const bool four = to_.layout == QuantLayout::kW4KPacked;
-    const int64_t per_word = four ? 8 : 4;
-    for (int64_t k = 0; k < to_.group_size; k += per_word) {
-      uint32_t* words = words_ + (first_col + k) / per_word * to_.rows + slice_row_;
+    if (to_.layout == QuantLayout::kW8KPacked) {
+      store_words<uint32_t>(first_col, [](uint32_t bytes) { return bytes; });
+      return;
+    }
+    store_words<uint64_t>(first_col, [](uint64_t bytes) {
+      // Eight bytes, each below 16, to eight nibbles in the same order.
+      bytes = (bytes | bytes >> 4) & 0x00FF00FF00FF00FF;
+      bytes = (bytes | bytes >> 8) & 0x0000FFFF0000FFFF;
+      return static_cast<uint32_t>(bytes | bytes >> 16);
+    });
+  }
+
+  /// The codes of one word are read as `Codes`, a byte each. Their number is a constant: a copy of
+  /// a size known only here would be stored in parts, and reading it back would wait for them.
+  template <typename Codes, typename Pack>
+  void store_words(int64_t first_col, const Pack& pack) {
+    constexpr int64_t kPerWord = sizeof(Codes);
+    for (int64_t k = 0; k < to_.group_size; k += kPerWord) {
+      uint32_t* words = words_ + (first_col + k) / kPerWord * to_.rows + slice_row_;
       for (int64_t row = 0; row < rows_; ++row) {
-        uint64_t bytes = 0;
-        std::memcpy(&bytes, &codes_[row][k], static_cast<size_t>(per_word));
-        if (four) {
-          // Eight bytes, each below 16, to eight nibbles in the same order.
-          bytes = (bytes | bytes >> 4) & 0x00FF00FF00FF00FF;
-          bytes = (bytes | bytes >> 8) & 0x0000FFFF0000FFFF;
-          bytes = bytes | bytes >> 16;
-        }
-        words[row] = static_cast<uint32_t>(bytes);
+        Codes codes;
+        std::memcpy(&codes, &codes_[row][k], sizeof codes);
+        words[row] = pack(codes);
       }
     }
   }
