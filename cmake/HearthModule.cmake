@@ -38,13 +38,15 @@ foreach(label asan asan_nightly tsan)
   add_custom_target(${label}_tests COMMENT "Test programs labelled ${label}")
 endforeach()
 
-# hearth_test_program(NAME): a GoogleTest program that the tests of one folder share, so that their
-# headers are read once (HEARTH_BATCHES) and their libraries linked once.
+# hearth_test_program(NAME [LINK lib …])
+# A GoogleTest program that the tests of one folder share, so that their headers are read once
+# (HEARTH_BATCHES) and their libraries linked once.
 function(hearth_test_program name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   add_executable(${name})
   hearth_batches(${name})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
-  target_link_libraries(${name} PRIVATE GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gtest_main)
   # Programs that each hold the lines of every library would be gigabytes. Sanitizers and the debug
   # preset keep them for their reports.
   if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT HEARTH_SANITIZE)
@@ -63,12 +65,14 @@ function(hearth_filter result)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
     file(STRINGS ${source} lines REGEX "^(TYPED_)?TEST(_[A-Z]+)?\\(")
     foreach(line ${lines})
-      if(NOT line MATCHES "^TEST(_[FP])?\\([A-Za-z0-9_]+,")
+      if(NOT line MATCHES "^TEST(_[FP])?\\(([A-Za-z0-9_]+),")
         message(FATAL_ERROR "${source}: no suite can be read from this line: ${line}\n"
                             "Write TEST, TEST_F or TEST_P with the suite on the same line.")
       endif()
-      string(REGEX REPLACE "^TEST[_F]*\\(([A-Za-z0-9_]+),.*" "\\1" suite "${line}")
-      string(REGEX REPLACE "^TEST_P\\(([A-Za-z0-9_]+),.*" "*/\\1" suite "${suite}")
+      set(suite ${CMAKE_MATCH_2})
+      if(CMAKE_MATCH_1 STREQUAL "_P")
+        string(PREPEND suite "*/")
+      endif()
       foreach(cases ${ARG_CASES})
         list(APPEND patterns "${suite}.${cases}")
       endforeach()
@@ -82,10 +86,10 @@ function(hearth_filter result)
   set(${result} ${patterns} PARENT_SCOPE)
 endfunction()
 
-# hearth_test(NAME SOURCES a.cc … [IN program] [LINK lib …] [LABELS label …] [TIMEOUT seconds]
+# hearth_test(NAME SOURCES a.cc … (IN program | LINK lib …) [LABELS label …] [TIMEOUT seconds]
 #             [CASES pattern …] [WITHOUT pattern])
 # The GoogleTest suites of the sources, run as one ctest from the root of the source tree: in a
-# program of its own, or in one of several tests. CASES and WITHOUT choose among their cases.
+# program that several tests share, or in one of its own. CASES and WITHOUT choose among the cases.
 #
 # Labels: `fast` (the default); `asan` and `tsan` (./check runs it under those sanitizers, too);
 # `asan_nightly` (tests/nightly does); `emulated` (./check runs it on an emulated processor, too);
@@ -107,10 +111,9 @@ function(hearth_test name)
   endif()
   if(NOT ARG_IN)
     set(ARG_IN ${name})
-    hearth_test_program(${name})
+    hearth_test_program(${name} LINK ${ARG_LINK})
   endif()
   target_sources(${ARG_IN} PRIVATE ${ARG_SOURCES})
-  target_link_libraries(${ARG_IN} PRIVATE ${ARG_LINK})
   hearth_filter(filter SOURCES ${ARG_SOURCES} CASES ${ARG_CASES})
   if(ARG_WITHOUT)
     string(APPEND filter ":-${ARG_WITHOUT}")
@@ -121,8 +124,8 @@ function(hearth_test name)
     LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
     ENVIRONMENT "GTEST_OUTPUT=xml:${PROJECT_BINARY_DIR}/gtest/${name}.xml"
     SKIP_REGULAR_EXPRESSION "\\[  PASSED  \\] 0 tests\\.\n(\\[  SKIPPED \\][^\n]*\n)+$")
-  foreach(label asan asan_nightly tsan)
-    if(${label} IN_LIST ARG_LABELS)
+  foreach(label ${ARG_LABELS})
+    if(TARGET ${label}_tests)
       add_dependencies(${label}_tests ${ARG_IN})
     endif()
   endforeach()

@@ -41,8 +41,7 @@ Outcome chat(const TempFolder& folder, const std::string& script,
   std::vector<std::string> arguments = {"chat", "-m",     kModel, "-n",
                                         "12",   "--temp", "0",    "--no-config"};
   arguments.insert(arguments.end(), more.begin(), more.end());
-  return testing::run_program(HEARTH_PROGRAM, arguments,
-                              "cat '" + (folder.path() / "script").string() + "' |");
+  return testing::run_hearth(arguments, "cat '" + (folder.path() / "script").string() + "' |");
 }
 
 /// The figures of statistics lines: prompt tokens and those of them that were cached.
@@ -170,7 +169,7 @@ class Batch : public ::testing::Test {
                                           "-n",       "16",    "--temp",   "0",
                                           "--input",  input(), "--output", output()};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return testing::run_program(HEARTH_PROGRAM, arguments, before);
+    return testing::run_hearth(arguments, before);
   }
   std::string input() const { return (folder_.path() / "in.jsonl").string(); }
   std::string output() const { return (folder_.path() / "out.jsonl").string(); }
@@ -206,8 +205,7 @@ TEST_F(Batch, AnswersAreThoseOfOneByOneInOrder) {
     EXPECT_LE(line["usage"]["completion_tokens"].get<size_t>(), 1 + i % 16);
   }
   const nlohmann::json first = nlohmann::json::parse(together[3]);
-  const Outcome alone = testing::run_program(
-      HEARTH_PROGRAM,
+  const Outcome alone = testing::run_hearth(
       {"generate", "-m", kModel, "--no-config", "-p",
        nlohmann::json::parse(lines_of(read(input()))[3])["prompt"].get<std::string>(), "-n", "4",
        "--temp", "0", "--json"});

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "app/launch_clients.h"
-#include "tests/support/program.h"
+#include "tests/app/hearth_program.h"
 #include "tests/support/temp_folder.h"
 
 namespace hearth {
@@ -154,11 +154,11 @@ class Launch : public ::testing::Test {
   Outcome launch(const std::vector<std::string>& arguments, const std::string& variables = "") {
     std::vector<std::string> all = {"launch"};
     all.insert(all.end(), arguments.begin(), arguments.end());
-    return testing::run_program(HEARTH_PROGRAM, all,
-                                "env -u http_proxy -u HTTP_PROXY -u all_proxy -u ALL_PROXY "
-                                "-u XDG_CONFIG_HOME HOME='" +
-                                    folder_.path().string() + "' PATH='" + folder_.path().string() +
-                                    ":/usr/bin:/bin' " + variables);
+    return testing::run_hearth(all,
+                               "env -u http_proxy -u HTTP_PROXY -u all_proxy -u ALL_PROXY "
+                               "-u XDG_CONFIG_HOME HOME='" +
+                                   folder_.path().string() + "' PATH='" + folder_.path().string() +
+                                   ":/usr/bin:/bin' " + variables);
   }
 
   /// A program on PATH.

@@ -9,13 +9,14 @@
 #include "app/exit_codes.h"
 #include "app/option_table.h"
 #include "app/program.h"
-#include "tests/support/program.h"
+#include "tests/app/hearth_program.h"
 #include "tests/support/temp_folder.h"
 
 namespace hearth {
 namespace {
 
 using testing::Outcome;
+using testing::run_hearth;
 using testing::run_program;
 using testing::TempFolder;
 
@@ -52,18 +53,18 @@ TEST(ManPages, OfTheProgramTellFilesVariablesAndExitCodes) {
 
 TEST(ManPages, AreWrittenAndPrintedByTheProgram) {
   const TempFolder folder;
-  const Outcome written = run_program(HEARTH_PROGRAM, {"man", "--output", folder.path().string()});
+  const Outcome written = run_hearth({"man", "--output", folder.path().string()});
   EXPECT_EQ(written.exit_code, 0) << written.err;
-  const Outcome printed = run_program(HEARTH_PROGRAM, {"man", "config", "show"});
+  const Outcome printed = run_hearth({"man", "config", "show"});
   EXPECT_EQ(printed.exit_code, 0) << printed.err;
   EXPECT_EQ(printed.out, testing::read_file(folder.path() / "hearth-config-show.1"));
   EXPECT_TRUE(std::filesystem::exists(folder.path() / "hearth.1"));
   EXPECT_TRUE(std::filesystem::exists(folder.path() / "hearth-generate.1"));
 
-  const Outcome unknown = run_program(HEARTH_PROGRAM, {"man", "generat"});
+  const Outcome unknown = run_hearth({"man", "generat"});
   EXPECT_EQ(unknown.exit_code, 2);
   EXPECT_NE(unknown.err.find("hearth generate"), std::string::npos) << unknown.err;
-  EXPECT_EQ(run_program(HEARTH_PROGRAM, {"man", "--output", "/nowhere/at/all"}).exit_code, 2);
+  EXPECT_EQ(run_hearth({"man", "--output", "/nowhere/at/all"}).exit_code, 2);
 }
 
 }  // namespace

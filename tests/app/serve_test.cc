@@ -15,8 +15,6 @@
 namespace hearth::testing {
 namespace {
 
-using testing::kModel;
-
 using Json = nlohmann::ordered_json;
 
 class ServerProcess {
@@ -173,7 +171,7 @@ TEST(Serve, KeysComeFromFlagsAndFiles) {
 TEST(Serve, WhatCannotBeServedIsRefused) {
   const auto run = [](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {"--no-config", "serve", "-m", kModel});
-    return run_program(HEARTH_PROGRAM, arguments);
+    return run_hearth(arguments);
   };
   const Outcome open = run({"--host", "0.0.0.0", "--port", "0"});
   EXPECT_EQ(open.exit_code, 2) << open.err;
@@ -181,7 +179,7 @@ TEST(Serve, WhatCannotBeServedIsRefused) {
   EXPECT_EQ(run({"--alias", "a/b"}).exit_code, 2);
   EXPECT_EQ(run({"--api-key-file", "/nowhere/keys"}).exit_code, 2);
   EXPECT_EQ(run({"-c", "5000"}).exit_code, 2);
-  const Outcome missing = run_program(HEARTH_PROGRAM, {"--no-config", "serve", "-m", "/nowhere"});
+  const Outcome missing = run_hearth({"--no-config", "serve", "-m", "/nowhere"});
   EXPECT_NE(missing.exit_code, 0);
 }
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "app/spelling.h"
-#include "tests/support/program.h"
+#include "tests/app/hearth_program.h"
 #include "tests/support/temp_folder.h"
 
 namespace hearth {
@@ -22,9 +22,8 @@ using testing::TempFolder;
 class SettingsTest : public ::testing::Test {
  protected:
   Outcome run(const std::vector<std::string>& arguments, const std::string& variables = "") {
-    return testing::run_program(
-        HEARTH_PROGRAM, arguments,
-        "env -u XDG_CONFIG_HOME HOME='" + home_.path().string() + "' " + variables);
+    return testing::run_hearth(
+        arguments, "env -u XDG_CONFIG_HOME HOME='" + home_.path().string() + "' " + variables);
   }
 
   void write(const std::string& text) {
@@ -100,16 +99,16 @@ TEST_F(SettingsTest, ReachTheCommandAndSatisfyWhatIsRequired) {
   write("model = \"tests/checkpoints/int4-mixed\"\nprompt = \"Hello\"\ntemp = 0\n");
   const Outcome by_settings = run({"generate"}, "HEARTH_TOKENS=4");
   EXPECT_EQ(by_settings.exit_code, 0) << by_settings.err;
-  const Outcome by_flags = run({"generate", "--no-config", "-m", "tests/checkpoints/int4-mixed",
-                                "-p", "Hello", "--temp", "0", "-n", "4"});
+  const Outcome by_flags = run(
+      {"generate", "--no-config", "-m", testing::kModel, "-p", "Hello", "--temp", "0", "-n", "4"});
   EXPECT_EQ(by_settings.out, by_flags.out);
   EXPECT_NE(by_settings.out, "");
   EXPECT_HAS(refused({"eval", "--no-config"}), "--model DIR is required");
 }
 
 TEST_F(SettingsTest, QuietLeavesOnlyTheAnswerAndVerboseSaysWhereValuesAreFrom) {
-  const std::vector<std::string> generate = {
-      "generate", "-m", "tests/checkpoints/int4-mixed", "-p", "Hello", "-n", "2"};
+  const std::vector<std::string> generate = {"generate", "-m", testing::kModel, "-p", "Hello",
+                                             "-n",       "2"};
   EXPECT_EQ(run(generate, "HEARTH_QUIET=1").err, "");
   EXPECT_HAS(run(generate, "HEARTH_VERBOSE=1 HEARTH_TEMP=0").err,
              "hearth: temp = 0 ($HEARTH_TEMP)\n");
