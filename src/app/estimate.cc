@@ -49,12 +49,9 @@ Estimate make_estimate(const EstimateOptions& options) {
   CpuBackend backend({.threads = options.model.threads, .kernel_set = options.model.kernel_set});
   double cached = 0;
   const ModelOutline model = outline(options, backend, cached);
-  if (options.context > model.config.max_positions) {
-    throw UsageError(fmt::format("--context: {} tokens are more than the model's {} positions.",
-                                 options.context, model.config.max_positions));
-  }
+  const int64_t context = context_of(model.config, options.context, options.context);
   // Every sequence has pages of its own, and its logits.
-  const int64_t pages = (options.context + kKvPageTokens - 1) / kKvPageTokens;
+  const int64_t pages = (context + kKvPageTokens - 1) / kKvPageTokens;
   const RunNeeds needs{.context_tokens = options.sequences * pages * kKvPageTokens,
                        .sequences = options.sequences,
                        .chunk_tokens = std::max(options.model.chunk_tokens, options.sequences),
