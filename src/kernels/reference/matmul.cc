@@ -50,6 +50,17 @@ int32_t activation(const ActivationTile& input, int64_t k, int token) {
   return static_cast<int8_t>(packed >> (8 * byte));
 }
 
+/// dots[t] = Σ code·a of token t over block b.
+template <int kBits>
+void block_dots(const Packed<kBits>& packed, int64_t n, int64_t b, const ActivationTile& input,
+                int32_t* dots) {
+  for (int t = 0; t < input.tokens; ++t) dots[t] = 0;
+  for (int64_t k = b * input.block; k < (b + 1) * input.block; ++k) {
+    const int32_t code = packed.code(n, k);
+    for (int t = 0; t < input.tokens; ++t) dots[t] += code * activation<kBits>(input, k, t);
+  }
+}
+
 template <int kBits>
 void product_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_end,
                   const ActivationTile& input, const ProductOutput& output) {
@@ -58,11 +69,8 @@ void product_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_
     float sums[kMaxTileTokens] = {};
     for (int64_t b = 0; b < matrix.cols / input.block; ++b) {
       const int64_t group = b * input.block / matrix.group_size;
-      int32_t dots[kMaxTileTokens] = {};
-      for (int64_t k = b * input.block; k < (b + 1) * input.block; ++k) {
-        const int32_t code = packed.code(n, k);
-        for (int t = 0; t < input.tokens; ++t) dots[t] += code * activation<kBits>(input, k, t);
-      }
+      int32_t dots[kMaxTileTokens];
+      block_dots(packed, n, b, input, dots);
       for (int t = 0; t < input.tokens; ++t) {
         const int32_t dot = dots[t] - packed.zero(n, group) * input.sums[b * input.tokens + t];
         const float scale = packed.scale(n, group) * input.scales[b * input.tokens + t];
@@ -75,22 +83,12 @@ void product_int8(const QuantizedMatrix& matrix, int64_t row_begin, int64_t row_
   }
 }
 
-/// Σ code·a of one token over block b.
-template <int kBits>
-int32_t block_sum(const Packed<kBits>& packed, int64_t n, int64_t b, const ActivationTile& input) {
-  int32_t sum = 0;
-  for (int64_t k = b * input.block; k < (b + 1) * input.block; ++k) {
-    sum += packed.code(n, k) * activation<kBits>(input, k, 0);
-  }
-  return sum;
-}
-
 template <int kBits>
 void block_sums(const QuantizedMatrix& matrix, int64_t block_begin, int64_t block_end,
                 const ActivationTile& input, int32_t* sums) {
   const Packed<kBits> packed(matrix);
   for (int64_t b = block_begin; b < block_end; ++b) {
-    for (int64_t n = 0; n < matrix.rows; ++n) *sums++ = block_sum(packed, n, b, input);
+    for (int64_t n = 0; n < matrix.rows; ++n) block_dots(packed, n, b, input, sums++);
   }
 }
 
