@@ -12,8 +12,12 @@
 // cache): what memory sees are long pieces of a few word rows, once for all tokens. Meanwhile the
 // next block is asked for, at the end of a panel the first one of what comes next.
 //
-// Where several tiles meet the same rows, the first one leaves a copy of their words, close
-// together, to the others.
+// Tokens that do not fit the registers go through them in several tiles, a slice of the panel at a
+// time: the first tile leaves its codes, unpacked and close together, to the others. In the matrix
+// the words of a slice lie 2 to 48 KiB apart, where a cache keeps few of them at once, and across
+// its lines, for a checkpoint's tensors begin anywhere.
+//
+// Where several calls meet the same rows, the first one leaves a copy of their words to the others.
 //
 // The zero point, less what a set subtracts from the codes to make them signed, enters as the start
 // value −z·Σa of the sums, which are exact. Float sums take one fma a block, in block order: the
@@ -21,11 +25,13 @@
 //
 // `Vectors` has the registers of a set; of kLanes or fewer rows, the first `left` are there:
 //   kLanes, Float, Ints                  lanes of 32 bits
-//   kPanelVectors                        rows of a panel, in vectors
+//   panel_vectors(bits)                  rows of a panel, in vectors
 //   tile_tokens(bits), tile_vectors(M)   the most M, and V
 //   load_words(p, left)
-//   add_rows<bits>(next_row, inputs, tokens, rows, sums)   sums[i][t] += the products of `rows`
-//                                        rows of words, each of which next_row(words) loads
+//   Codes, code_parts(bits)              what products are formed of, and how many of them there
+//   codes<bits, part>(words)             are of a vector of words
+//   add_rows<bits>(codes, inputs, tokens, rows, sums)   sums[i][t] += the products of `rows` rows
+//                                        of words: codes.part<p>(v) gives those of a row, in turn
 //   start_factor<bits>(matrix, group, n, left)   −z of the rows from n on
 //   multiply(ints, int)                  by lane
 //   load_scales(p, type, left), load_floats(p, left), store_floats(p, floats, left)
@@ -47,8 +53,13 @@ struct Int8Panels {
   using Float = typename Vectors::Float;
   using Ints = typename Vectors::Ints;
   using Prefetcher = PanelPrefetcher<Vectors::kLanes, 2>;
+  using Codes = typename Vectors::Codes;
   static constexpr int64_t kLanes = Vectors::kLanes;
-  static constexpr int64_t kPanelRows = Vectors::kPanelVectors * kLanes;
+  /// Rows of a slice, and most vectors of its codes.
+  static constexpr int64_t kSliceRows = 64;
+  static constexpr int64_t slice_codes(int bits) {
+    return kMaxActivationBlock * bits / 32 * (kSliceRows / kLanes) * Vectors::code_parts(bits);
+  }
 
   /// Some rows of a matrix.
   struct Panel {
@@ -119,62 +130,135 @@ struct Int8Panels {
     }
   }
 
-  /// Vectors [v, v + V) for M tokens; kWhole unless the panel ends within them.
-  template <int kBits, bool kAsk, bool kWhole, int M, int V>
-  static HEARTH_INLINE void block_vectors(const Block& block, int64_t v, int64_t token,
-                                          Prefetcher& prefetcher) {
-    Ints sums[V][M];
-    start_sums<kBits, kWhole>(block, v, token, sums);
-    const uint32_t* row = block.words + v * kLanes;
-    const int64_t left = block.panel.rows - v * kLanes;
-    const auto next_row = [&](Ints(&words)[V]) HEARTH_ALWAYS_INLINE {
+  /// Codes of V vectors, a row of words at a time, from the words; `kept` goes on behind those that
+  /// are left there.
+  template <int kBits, bool kAsk, bool kKeep, bool kWhole, int V>
+  struct WordCodes {
+    const uint32_t* row = nullptr;
+    int64_t stride = 0;
+    int64_t left = 0;  // rows to the end of the panel, which matter unless kWhole
+    Prefetcher& prefetcher;
+    Codes* kept = nullptr;
+    Ints words[V] = {};
+
+    template <int kPart>
+    HEARTH_INLINE void part(Codes (&codes)[V]) {
+      if constexpr (kPart == 0) load_row();
+#pragma GCC unroll 8
+      for (int i = 0; i < V; ++i) {
+        codes[i] = Vectors::template codes<kBits, kPart>(words[i]);
+        if constexpr (kKeep) *kept++ = codes[i];
+      }
+    }
+
+   private:
+    HEARTH_INLINE void load_row() {
       if constexpr (kAsk) prefetcher.template step<V>();
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int i = 0; i < V; ++i) {
         words[i] = Vectors::load_words(row + i * kLanes, kWhole ? kLanes : left - i * kLanes);
       }
-      row += block.stride;
+      row += stride;
+    }
+  };
+
+  /// Codes that were kept.
+  template <int V>
+  struct KeptCodes {
+    Codes* kept = nullptr;
+
+    template <int kPart>
+    HEARTH_INLINE void part(Codes (&codes)[V]) {
+#pragma GCC unroll 8
+      for (int i = 0; i < V; ++i) codes[i] = *kept++;
+    }
+  };
+
+  /// What a tile does with the codes of a slice.
+  enum class Keep { kNothing, kLeave, kTake };
+
+  /// A part of a panel: vectors [begin, end), and room for its codes.
+  struct Slice {
+    int64_t begin = 0;
+    int64_t end = 0;
+    Codes* kept = nullptr;
+  };
+
+  /// Vectors [v, v + V) for M tokens; kWhole unless the panel ends within them. Returns where the
+  /// codes of the next ones are kept.
+  template <int kBits, bool kAsk, Keep kKeep, bool kWhole, int M, int V>
+  static HEARTH_INLINE Codes* block_vectors(const Block& block, int64_t v, int64_t token,
+                                            Prefetcher& prefetcher, Codes* kept) {
+    Ints sums[V][M];
+    start_sums<kBits, kWhole>(block, v, token, sums);
+    const auto add = [&](auto codes) HEARTH_ALWAYS_INLINE {
+      Vectors::template add_rows<kBits>(codes, block.inputs + token, block.tokens, block.word_rows,
+                                        sums);
+      return codes.kept;
     };
-    Vectors::template add_rows<kBits>(next_row, block.inputs + token, block.tokens, block.word_rows,
-                                      sums);
+    if constexpr (kKeep == Keep::kTake) {
+      kept = add(KeptCodes<V>{kept});
+    } else {
+      kept = add(WordCodes<kBits, kAsk, kKeep == Keep::kLeave, kWhole, V>{
+          block.words + v * kLanes, block.stride, block.panel.rows - v * kLanes, prefetcher, kept});
+    }
     if (block.before) scale_sums<kWhole, false>(block, v, token, sums);
     else scale_sums<kWhole, true>(block, v, token, sums);
+    return kept;
   }
 
-  /// The whole panel for M tokens.
-  template <int kBits, bool kAsk, int M>
-  static void tile(const Block& block, int64_t token, Prefetcher prefetcher) {
-    constexpr int V = Vectors::tile_vectors(M);
-    int64_t v = 0;
-    for (; (v + V) * kLanes <= block.panel.rows; v += V) {
-      block_vectors<kBits, kAsk, true, M, V>(block, v, token, prefetcher);
+  /// A slice for M tokens.
+  template <int kBits, bool kAsk, Keep kKeep, int M>
+  static void tile(const Block& block, const Slice& slice, int64_t token, Prefetcher& shared) {
+    Prefetcher prefetcher = shared;  // in registers
+    // Tiles that share codes have vectors alike.
+    constexpr int V =
+        Vectors::tile_vectors(kKeep == Keep::kNothing ? M : Vectors::tile_tokens(kBits));
+    int64_t v = slice.begin;
+    Codes* kept = slice.kept;
+    for (; v + V <= slice.end && (v + V) * kLanes <= block.panel.rows; v += V) {
+      kept = block_vectors<kBits, kAsk, kKeep, true, M, V>(block, v, token, prefetcher, kept);
     }
-    for (; v * kLanes < block.panel.rows; ++v) {
-      block_vectors<kBits, kAsk, false, M, 1>(block, v, token, prefetcher);
+    for (; v < slice.end; ++v) {
+      kept = block_vectors<kBits, kAsk, kKeep, false, M, 1>(block, v, token, prefetcher, kept);
     }
+    if constexpr (kAsk) shared = prefetcher;
   }
 
-  using Tile = void (*)(const Block& block, int64_t token, Prefetcher prefetcher);
+  using Tile = void (*)(const Block& block, const Slice& slice, int64_t token,
+                        Prefetcher& prefetcher);
 
-  template <int kBits, bool kAsk, int M = Vectors::tile_tokens(kBits)>
+  template <int kBits, bool kAsk, Keep kKeep, int M = Vectors::tile_tokens(kBits)>
   static constexpr Tile tile_of(int64_t tokens) {
-    if constexpr (M > 1) {
-      if (tokens < M) return tile_of<kBits, kAsk, M - 1>(tokens);
+    // Tiles that share codes are of even size.
+    constexpr int kLeast = kKeep == Keep::kNothing ? 1 : (Vectors::tile_tokens(kBits) + 1) / 2;
+    if constexpr (M > kLeast) {
+      if (tokens < M) return tile_of<kBits, kAsk, kKeep, M - 1>(tokens);
     }
-    return tile<kBits, kAsk, M>;
+    return tile<kBits, kAsk, kKeep, M>;
   }
 
-  /// All tokens, in tiles of even size, the first of which asks for the next block.
-  template <int kBits>
-  static void block_tiles(const Block& block, const Prefetcher& prefetcher) {
+  /// All tokens, slice by slice, in tiles of even size.
+  template <int kBits, bool kAsk>
+  static void block_tiles(const Block& block, Prefetcher prefetcher) {
     constexpr int64_t kMost = Vectors::tile_tokens(kBits);
+    constexpr int64_t kSliceVectors = kSliceRows / kLanes;
+    const int64_t vectors = (block.panel.rows + kLanes - 1) / kLanes;
     const int64_t tiles = (block.tokens + kMost - 1) / kMost;
-    for (int64_t i = 0; i < tiles; ++i) {
-      const int64_t token = block.tokens * i / tiles;
-      const int64_t count = block.tokens * (i + 1) / tiles - token;
-      const bool ask = i == 0 && prefetcher.at;
-      const Tile tile = ask ? tile_of<kBits, true>(count) : tile_of<kBits, false>(count);
-      tile(block, token, prefetcher);
+    if (tiles == 1) {
+      const Tile alone = tile_of<kBits, kAsk, Keep::kNothing>(block.tokens);
+      return alone(block, {0, vectors}, 0, prefetcher);
+    }
+    Codes kept[slice_codes(kBits)];
+    for (int64_t v = 0; v < vectors; v += kSliceVectors) {
+      const Slice slice{v, v + kSliceVectors < vectors ? v + kSliceVectors : vectors, kept};
+      for (int64_t i = 0; i < tiles; ++i) {
+        const int64_t token = block.tokens * i / tiles;
+        const int64_t count = block.tokens * (i + 1) / tiles - token;
+        const Tile tile = i == 0 ? tile_of<kBits, kAsk, Keep::kLeave>(count)
+                                 : tile_of<kBits, false, Keep::kTake>(count);
+        tile(block, slice, token, prefetcher);
+      }
     }
   }
 
@@ -217,7 +301,8 @@ struct Int8Panels {
         prefetcher.at = after.words(last ? 0 : (b + 1) * block.word_rows);
         prefetcher.stride = after.matrix->rows;
       }
-      block_tiles<kBits>(block, prefetcher);
+      if (prefetcher.at) block_tiles<kBits, true>(block, prefetcher);
+      else block_tiles<kBits, false>(block, prefetcher);
     }
   }
 
@@ -229,6 +314,7 @@ struct Int8Panels {
                                                    output.values)) {
       return;
     }
+    constexpr int64_t kPanelRows = Vectors::panel_vectors(kBits) * kLanes;
     alignas(64) float totals[kPanelRows * kMaxTileTokens];
     for (int64_t n = row_begin; n < row_end; n += kPanelRows) {
       const int64_t left = row_end - n;

@@ -13,6 +13,7 @@
 //   Operand, broadcast(word)                        four int8 activations in every lane
 //   add_words<bits>(sums, p, left, operands)        adds the products of kLanes words or fewer
 //   add(a, b)                                       ints
+//   kWordsAhead                                     how far ahead lines of words are asked for
 //
 // Internal linkage throughout: every set compiles it with its own flags.
 #pragma once
@@ -27,9 +28,7 @@ template <typename Vectors>
 struct Int8Stream {
   using Ints = typename Vectors::Ints;
   static constexpr int64_t kLanes = Vectors::kLanes;
-  /// Words of a cache line, and how many words ahead lines are asked for.
-  static constexpr int64_t kLine = 16;
-  static constexpr int64_t kAhead = 1024;
+  static constexpr int64_t kLine = 16;  // words of a cache line
   /// Most rows of whole: sums that stay in the first-level cache.
   static constexpr int64_t kMaxRows = 2048;
 
@@ -90,7 +89,7 @@ struct Int8Stream {
     };
     int64_t n = 0;
     for (; n + kLine <= rows; n += kLine) {
-      __builtin_prefetch(words + n + kAhead);
+      __builtin_prefetch(words + n + Vectors::kWordsAhead);
 #pragma GCC unroll 4
       for (int64_t i = 0; i < kLine; i += kLanes) add(n + i, kLanes);
     }

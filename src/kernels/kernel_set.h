@@ -22,6 +22,9 @@ inline constexpr int kMaxTileTokens = 24;
 /// Columns of a DeltaNet state block: states are stored [value_dim/16][key_dim][16].
 inline constexpr int kStateColumns = 16;
 
+/// Most inputs of a block of int8 activations.
+inline constexpr int64_t kMaxActivationBlock = 128;
+
 /// int8 activations of up to kMaxTileTokens tokens, interleaved by token, in the order in which a
 /// K-packed layout holds its inputs. A block is `block` consecutive inputs that share a scale.
 struct ActivationTile {

@@ -14,7 +14,6 @@ namespace hearth {
 
 /// The smallest and largest number of inputs that share a scale.
 inline constexpr int64_t kMinActivationBlock = 8;
-inline constexpr int64_t kMaxActivationBlock = 128;
 
 /// Inputs that share a scale when x meets this packed matrix: the largest
 /// divisor of its groups that is no larger than kMaxActivationBlock.

@@ -3,7 +3,9 @@
 // summed:
 //
 //   kCentre8                             what it subtracts from the codes of w8
+//   kWordsAhead                          as in int8_stream.h
 //   tile_tokens(bits), add_rows<bits>    as in int8_panels.h
+//   kCodeParts8, codes8<part>(words)     as code_parts and codes there, of w8
 //   add_words<bits>(sums, words, x)      adds the products of a vector of words with one token
 #pragma once
 
@@ -37,14 +39,22 @@ HEARTH_INLINE void each_product(const int32_t* inputs, __m256i (&sums)[V][M], Ad
 template <typename Arithmetic>
 struct Int8Vectors : Arithmetic {
   static constexpr int64_t kLanes = avx2::kLanes;
-  static constexpr int64_t kPanelVectors = 64;  // 2 KiB of each word row
+  /// 2 and 4 KiB of each word row.
+  static constexpr int64_t panel_vectors(int bits) { return bits == 4 ? 64 : 128; }
   /// Two vectors are a cache line of each word row.
   static constexpr int tile_vectors(int tokens) { return tokens <= 2 ? 4 : 2; }
+  static constexpr int code_parts(int bits) { return bits == 4 ? 2 : Arithmetic::kCodeParts8; }
   using Float = __m256;
   using Ints = __m256i;
+  using Codes = __m256i;
 
   static HEARTH_INLINE Ints load_words(const uint32_t* p, int64_t left) {
     return avx2::load_words(p, left);
+  }
+  template <int kBits, int kPart>
+  static HEARTH_INLINE Codes codes(Ints words) {
+    if constexpr (kBits == 8) return Arithmetic::template codes8<kPart>(words);
+    else return kPart == 0 ? low_codes(words) : high_codes(words);
   }
   template <int kBits>
   static HEARTH_INLINE Ints start_factor(const QuantizedMatrix& matrix, int64_t group, int64_t n,

@@ -9,6 +9,7 @@ namespace {
 
 struct StreamVectors {
   static constexpr int64_t kLanes = avx512::kLanes;
+  static constexpr int64_t kWordsAhead = 1024;
   using Float = __m512;
   using Ints = __m512i;
 

@@ -9,27 +9,27 @@ namespace {
 
 struct Dpbusd {
   static constexpr int kCentre8 = 0;
+  static constexpr int64_t kWordsAhead = 1024;
   /// Where sums, operands and inputs fit the registers.
   static constexpr int tile_tokens(int /*bits*/) { return 5; }
 
-  template <int kBits, typename NextRow, int V, int M>
-  static HEARTH_INLINE void add_rows(NextRow& next_row, const int32_t* inputs, int64_t tokens,
+  static constexpr int kCodeParts8 = 1;
+  template <int kPart>
+  static HEARTH_INLINE __m256i codes8(__m256i words) {
+    return words;
+  }
+
+  template <int kBits, typename RowCodes, int V, int M>
+  static HEARTH_INLINE void add_rows(RowCodes& row_codes, const int32_t* inputs, int64_t tokens,
                                      int64_t rows, __m256i (&sums)[V][M]) {
-    for (; rows > 0; --rows) {
-      __m256i words[V];
-      next_row(words);
-      if constexpr (kBits == 8) {
-        add_codes(words, inputs, sums);
-      } else {
-        __m256i codes[V];
-#pragma GCC unroll 4
-        for (int i = 0; i < V; ++i) codes[i] = avx2::low_codes(words[i]);
-        add_codes(codes, inputs, sums);
-#pragma GCC unroll 4
-        for (int i = 0; i < V; ++i) codes[i] = avx2::high_codes(words[i]);
+    for (; rows > 0; --rows, inputs += 8 / kBits * tokens) {
+      __m256i codes[V];
+      row_codes.template part<0>(codes);
+      add_codes(codes, inputs, sums);
+      if constexpr (kBits == 4) {
+        row_codes.template part<1>(codes);
         add_codes(codes, inputs + tokens, sums);
       }
-      inputs += 8 / kBits * tokens;
     }
   }
 

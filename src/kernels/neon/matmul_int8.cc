@@ -57,9 +57,11 @@ HEARTH_INLINE int8x16_t centred_codes(int32x4_t words) {
 
 struct Int8Vectors {
   static constexpr int64_t kLanes = neon::kLanes;
-  static constexpr int64_t kPanelVectors = 128;
+  static constexpr int64_t panel_vectors(int /*bits*/) { return 128; }
+  static constexpr int64_t kWordsAhead = 1024;
   using Float = float32x4_t;
   using Ints = int32x4_t;
+  using Codes = int8x16_t;
 
   static constexpr int tile_tokens(int /*bits*/) { return 8; }
   /// Up to 16 accumulators of the 32 registers. One token takes a cache line of each word row.
@@ -68,21 +70,21 @@ struct Int8Vectors {
   static HEARTH_INLINE Ints load_words(const uint32_t* p, int64_t left) {
     return vreinterpretq_s32_u32(neon::load_words(p, left));
   }
-  template <int kBits, typename NextRow, int V, int M>
-  static HEARTH_INLINE void add_rows(NextRow& next_row, const int32_t* inputs, int64_t tokens,
+  static constexpr int code_parts(int bits) { return bits == 4 ? 2 : 1; }
+  template <int kBits, int kPart>
+  static HEARTH_INLINE Codes codes(Ints words) {
+    if constexpr (kBits == 8) return centred_codes(words);
+    else return kPart == 0 ? low_codes(words) : high_codes(words);
+  }
+  template <int kBits, typename RowCodes, int V, int M>
+  static HEARTH_INLINE void add_rows(RowCodes& row_codes, const int32_t* inputs, int64_t tokens,
                                      int64_t rows, Ints (&sums)[V][M]) {
     for (; rows > 0; --rows, inputs += 8 / kBits * tokens) {
-      Ints words[V];
-      int8x16_t codes[V];
-      next_row(words);
-#pragma GCC unroll 8
-      for (int i = 0; i < V; ++i) {
-        codes[i] = kBits == 4 ? low_codes(words[i]) : centred_codes(words[i]);
-      }
+      Codes codes[V];
+      row_codes.template part<0>(codes);
       add_codes(codes, inputs, sums);
       if constexpr (kBits == 4) {
-#pragma GCC unroll 8
-        for (int i = 0; i < V; ++i) codes[i] = high_codes(words[i]);
+        row_codes.template part<1>(codes);
         add_codes(codes, inputs + tokens, sums);
       }
     }
