@@ -12,7 +12,7 @@
 
 namespace hearth {
 
-/// The smallest and largest number of inputs that share a scale.
+/// The smallest number of inputs that share a scale.
 inline constexpr int64_t kMinActivationBlock = 8;
 
 /// Inputs that share a scale when x meets this packed matrix: the largest
